@@ -1,0 +1,23 @@
+"""The typed errors of the package: one line each, saying what is wrong and where."""
+
+from __future__ import annotations
+
+
+class JpegAiError(Exception):
+    """Base of every error that this package raises about its input."""
+
+
+class InvalidStream(JpegAiError):
+    """The code stream breaks the syntax, is damaged, or was made for other weights."""
+
+
+class Unsupported(JpegAiError):
+    """The code stream is legal but uses something this decoder does not have; the text names it."""
+
+
+class LimitExceeded(JpegAiError):
+    """Decoding would need more samples or memory than the caller allows; nothing was allocated."""
+
+
+class BundleError(JpegAiError):
+    """The model bundle is missing, damaged, or does not hold what the code stream needs."""
