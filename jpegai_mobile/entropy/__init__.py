@@ -1,0 +1,1 @@
+"""me-tANS entropy coding: the plain, readable form that the native core must equal."""
