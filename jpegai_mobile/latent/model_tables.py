@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BundleError
-from .components import LATENT_CHANNELS
+from ..codestream.components import LATENT_CHANNELS
 
 MAGIC = b"JAIENTR1"
 Z_SYMBOLS = 63

@@ -1,0 +1,84 @@
+"""Marker segments: SOC, then (marker, exp-Golomb size, payload) ..., then EOC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ..errors import InvalidStream
+from .bits import BitReader, BitWriter
+
+
+class Marker(IntEnum):
+    """Markers of the code stream, by the standard's names."""
+
+    SOC = 0xFF80
+    EOC = 0xFF81
+    PIH = 0xFF82
+    TON = 0xFF83
+    RDI = 0xFF84
+    SOZ = 0xFF88
+    SORP = 0xFF89
+    SORS = 0xFF8A
+    SOQ = 0xFF8B
+    UDI = 0xFF8C
+
+
+_KNOWN_MARKERS = frozenset(Marker) - {Marker.SOC}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A marker segment; `offset` is where its marker lies in the code stream (0 in one that is being written)."""
+
+    marker: Marker
+    payload: bytes
+    offset: int = 0
+
+    @property
+    def place(self) -> str:
+        """How errors name this segment."""
+        return f"{self.marker.name} at byte {self.offset}"
+
+
+def read_segments(data: bytes) -> list[Segment]:
+    """Split a code stream; raises InvalidStream when a marker or a size is wrong or EOC is missing."""
+    if data[:2] != Marker.SOC.to_bytes(2, "big"):
+        raise InvalidStream("not a JPEG AI code stream: marker SOC (FF80) missing at byte 0")
+    segments: list[Segment] = []
+    position = 2
+    while (marker := _read_marker(data, position)) != Marker.EOC:
+        reader = BitReader(data, f"size of {marker.name} at byte {position}", position + 2)
+        size = reader.read_exp_golomb()
+        reader.align()
+        start = reader.byte_position
+        if size > len(data) - start:
+            raise InvalidStream(
+                f"truncated: {marker.name} at byte {position} announces {size} bytes, {len(data) - start} are left"
+            )
+        segments.append(Segment(marker, data[start : start + size], position))
+        position = start + size
+    if position + 2 != len(data):
+        raise InvalidStream(f"{len(data) - position - 2} bytes after marker EOC at byte {position}")
+    return segments
+
+
+def _read_marker(data: bytes, position: int) -> Marker:
+    if position + 2 > len(data):
+        raise InvalidStream(f"truncated: a marker was expected at byte {position}")
+    marker = int.from_bytes(data[position : position + 2], "big")
+    if marker not in _KNOWN_MARKERS:
+        raise InvalidStream(f"unknown marker {marker:04X} at byte {position}")
+    return Marker(marker)
+
+
+def write_segments(segments: Iterable[Segment]) -> bytes:
+    """The code stream that holds `segments` in the given order."""
+    parts = [Marker.SOC.to_bytes(2, "big")]
+    for segment in segments:
+        size = BitWriter()
+        size.write_exp_golomb(len(segment.payload))
+        parts += [segment.marker.to_bytes(2, "big"), size.to_bytes(), segment.payload]
+    parts.append(Marker.EOC.to_bytes(2, "big"))
+    return b"".join(parts)
