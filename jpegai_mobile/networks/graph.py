@@ -11,12 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+Shape = tuple[int, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Node:
     """One operation: reads `inputs`, writes the tensor `output`."""
 
     output: str
     inputs: tuple[str, ...]
+
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """Checkpoint key -> shape of every parameter of this node."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +40,10 @@ class Conv2d(Node):
     """Zero rows/columns added at (top, left, bottom, right)."""
     groups: int = 1
 
+    def parameter_shapes(self) -> dict[str, Shape]:
+        shapes: dict[str, Shape] = {self.weight: (self.out_channels, self.in_channels // self.groups, *self.kernel)}
+        return shapes | _bias_shape(self.bias, self.out_channels)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TransposedConv2d(Node):
@@ -47,6 +58,68 @@ class TransposedConv2d(Node):
     padding: int
     output_padding: int = 0
 
+    def parameter_shapes(self) -> dict[str, Shape]:
+        shapes: dict[str, Shape] = {self.weight: (self.in_channels, self.out_channels, *self.kernel)}
+        return shapes | _bias_shape(self.bias, self.out_channels)
+
+
+def _bias_shape(bias: str | None, channels: int) -> dict[str, Shape]:
+    return {} if bias is None else {bias: (channels,)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchNorm(Node):
+    """(x - mean) / sqrt(variance + epsilon) * weight + bias, all per channel; see `folding`."""
+
+    weight: str
+    bias: str
+    mean: str
+    variance: str
+    channels: int
+    epsilon: float = 1e-5
+
+    def parameter_shapes(self) -> dict[str, Shape]:
+        return {key: (self.channels,) for key in (self.weight, self.bias, self.mean, self.variance)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale(Node):
+    """Product with one learned number; see `folding`."""
+
+    weight: str
+
+    def parameter_shapes(self) -> dict[str, Shape]:
+        return {self.weight: (1,)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerNorm(Node):
+    """At every position, (x - mean) / sqrt(variance + epsilon) over the channels, times weight plus bias."""
+
+    weight: str
+    bias: str
+    channels: int
+    epsilon: float = 1e-5
+
+    def parameter_shapes(self) -> dict[str, Shape]:
+        return {self.weight: (self.channels,), self.bias: (self.channels,)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelAttention(Node):
+    """Attention between channels; `inputs` are q, k, v of one shape, the only node that sees the whole tile.
+
+    In each of `heads` equal groups of channels: q and k are divided by their Euclidean norm over all
+    positions of a channel (at least 1e-12), then softmax(temperature[head] * q k^T) v, the softmax over
+    the channels of k.
+    """
+
+    temperature: str
+    heads: int
+
+    def parameter_shapes(self) -> dict[str, Shape]:
+        return {self.temperature: (self.heads, 1, 1)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Relu(Node):
@@ -56,6 +129,18 @@ class Relu(Node):
 @dataclass(frozen=True, kw_only=True)
 class Relu6(Node):
     """min(max(x, 0), 6)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakyRelu(Node):
+    """x where x > 0, else slope * x."""
+
+    slope: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abs(Node):
+    """|x|."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +208,22 @@ class CropToGrid(Node):
     grid: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class PadToEven(Node):
+    """Repeat the last row and the last column where their number is odd (encoder side only).
+
+    A patch of even sizes at every scale needs none; at the end of an odd-sized picture the reference
+    repeats the feature maps before every convolution of stride 2.
+    """
+
+
 @dataclass(frozen=True)
 class Graph:
-    """A network: named inputs with their channel counts and luma samples per element, nodes, outputs."""
+    """A network: named inputs with their channel counts and luma samples per element, nodes, outputs.
+
+    An output may overshoot the picture by less than one element of the grid of the last crop: it covers
+    at least ceil(H / output_grid) rows and ceil(W / output_grid) columns, of which the caller keeps that many.
+    """
 
     name: str
     inputs: dict[str, int]
@@ -136,12 +234,10 @@ class Graph:
     outputs: tuple[str, ...]
     output_grid: dict[str, int] = field(default_factory=dict)
 
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """Checkpoint key -> shape of all parameters, in order of first use."""
+        return {key: shape for node in self.nodes for key, shape in node.parameter_shapes().items()}
+
     def parameter_names(self) -> tuple[str, ...]:
         """Checkpoint keys of all parameters, in order of first use."""
-        names: dict[str, None] = {}
-        for node in self.nodes:
-            for attribute in ("weight", "bias"):
-                key = getattr(node, attribute, None)
-                if key is not None:
-                    names.setdefault(key)
-        return tuple(names)
+        return tuple(self.parameter_shapes())
