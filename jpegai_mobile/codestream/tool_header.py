@@ -8,7 +8,7 @@ from ..errors import InvalidStream
 from .bits import BitReader, BitWriter, bits_for_largest
 from .fields import Field, FieldReader, Fields, FieldWriter
 from .picture_header import PictureHeader
-from .tiling import overlapping_tiles
+from .tiling import overlapping_spans
 
 PLACE = "tool header"
 TILE_UNIT = 16
@@ -205,8 +205,11 @@ def _eicci_syntax(f: Fields, h: EicciHeader, picture: PictureHeader) -> None:
         if h.tile_size <= h.tile_overlap:
             raise InvalidStream(f"{PLACE}: eICCI tile size {h.tile_size} is not above the overlap {h.tile_overlap}")
         size, overlap = h.tile_size * TILE_UNIT, h.tile_overlap * TILE_UNIT
-        count = len(overlapping_tiles(*picture.display_size, size, overlap))
+        rows, columns = (len(overlapping_spans(length, size, overlap)) for length in picture.display_size)
+        count = rows * columns
     tiles = h.tiles or [EicciTile()] * count
+    if len(tiles) != count:
+        raise ValueError(f"eICCI: {count} tiles expected, {len(tiles)} given")
     h.tiles = [_eicci_tile_syntax(f, index, tile) for index, tile in enumerate(tiles)]
 
 
