@@ -1,0 +1,142 @@
+"""The entropy stage: from a code stream and the integer tables of its model to quantised residuals.
+
+Integers only; this plain form is the contract that the native core equals symbol for symbol.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codestream.components import LATENT_GRID, Component
+from ..codestream.picture_header import PictureHeader
+from ..codestream.stream import CodeStream
+from ..codestream.substreams import SubStream
+from ..codestream.tiling import Rectangle, region_grid
+from ..entropy.residual import decode_residual
+from ..entropy.z import decode_z
+from . import quality_map as quality
+from . import residual_scaling
+from .hyper_scale_decoder import hyper_scale_decoder
+from .model_tables import ComponentTables, EntropyModel
+from .skip_mode import skip_mask
+
+
+@dataclass(frozen=True, eq=False)
+class ComponentArrays:
+    """What the entropy stage gives for luma ([160, h, w]) or chroma ([96, h, w])."""
+
+    z: NDArray[np.int8]
+    """Hyper latents [C, ceil(H/64), ceil(W/64)], -31..31."""
+    scale_index: NDArray[np.int32]
+    """Sigma in the log domain (7 fractional bits) after gain, beta displacement and quality map."""
+    sigma: NDArray[np.int32]
+    """After RVS and GRFS: what selects the coding table."""
+    skip_mask: NDArray[np.bool_]
+    """True where a residual is coded."""
+    residual: NDArray[np.int16]
+    """Quantised residual, 0 where it is not coded."""
+
+
+@dataclass(frozen=True, eq=False)
+class EntropyArrays:
+    """All arrays of the entropy stage."""
+
+    components: tuple[ComponentArrays, ComponentArrays]
+    quality_map: NDArray[np.int8] | None
+    """[h, w], -8..8, shared by both components; None when the stream has none."""
+
+    def named(self) -> dict[str, NDArray[np.generic]]:
+        """The arrays by their trace names (`z_y`, `sigma_uv`, ...)."""
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for name in ("z", "scale_index", "sigma", "skip_mask", "residual"):
+            for component in Component:
+                arrays[f"{name}_{component.suffix}"] = getattr(self.components[component], name)
+        if self.quality_map is not None:
+            arrays["quality_map"] = self.quality_map
+        return arrays
+
+
+def decode_entropy_stage(
+    stream: CodeStream, model: EntropyModel, max_channels: tuple[int, int] | None = None
+) -> EntropyArrays:
+    """Run the entropy stage; raises InvalidStream on damaged sub-streams.
+
+    `max_channels` (luma, chroma) keeps only the first residual channels, rounded up as the standard's
+    progressive decoding rounds them.
+    """
+    picture = stream.picture
+    z = decode_z(stream.z, picture.z_threads, [t.z_cumulative for t in model.components], picture.sizes.z)
+    quality_map = None
+    if stream.quality_map is not None:
+        quality_map = quality.decode_quality_map(
+            stream.quality_map, picture.quality_map_threads, picture.quality_map_entropy_index, picture.sizes.latent
+        )
+    luma, chroma = (
+        _decode_component(stream, i, model.components[i], z[i], quality_map, max_channels and max_channels[i])
+        for i in Component
+    )
+    return EntropyArrays((luma, chroma), quality_map)
+
+
+def _decode_component(
+    stream: CodeStream,
+    component: Component,
+    tables: ComponentTables,
+    z: NDArray[np.int8],
+    quality_map: NDArray[np.int8] | None,
+    max_channels: int | None,
+) -> ComponentArrays:
+    picture = stream.picture
+    header = picture.components[component]
+    scale_index = hyper_scale_decoder(z, tables, picture.sizes.latent)
+    scale_index += tables.gain[:, None, None].astype(np.int32) + picture.beta_displacement_log(component)
+    if quality_map is not None:
+        scale_index += quality.log_offset(quality_map)
+    mask = skip_mask(scale_index, header)
+    scale = residual_scaling.residual_scale(scale_index, header, picture.model_id)
+    sigma = scale_index if scale is None else scale_index + residual_scaling.log_offset(scale)
+    residual = _decode_regions(stream.residuals[component], picture, component, sigma, mask)
+    if max_channels is not None:
+        residual[_kept_channels(max_channels, header.num_chs, picture, header.residual_threads) :] = 0
+    return ComponentArrays(z, scale_index, sigma, mask, residual)
+
+
+def _decode_regions(
+    sub_streams: list[SubStream | None],
+    picture: PictureHeader,
+    component: Component,
+    sigma: NDArray[np.int32],
+    mask: NDArray[np.bool_],
+) -> NDArray[np.int16]:
+    """Residual [C, h, w] from the sub-stream of every region; regions that are missing stay 0."""
+    header = picture.components[component]
+    residual = np.zeros(sigma.shape, np.int16)
+    for sub_stream, region in zip(sub_streams, latent_regions(picture), strict=True):
+        if sub_stream is not None:
+            part = (slice(0, header.num_chs), *region.slices)
+            residual[part] = decode_residual(sub_stream, header.residual_threads, sigma[part], mask[part])
+    return residual
+
+
+def latent_regions(picture: PictureHeader) -> list[Rectangle]:
+    """The regions in latent samples, raster order; one region that is the whole latent without partitioning."""
+    rows, columns = picture.sizes.latent
+    return [
+        Rectangle(
+            region.top // LATENT_GRID,
+            region.left // LATENT_GRID,
+            min(-(-region.bottom // LATENT_GRID), rows),
+            min(-(-region.right // LATENT_GRID), columns),
+        )
+        for region in region_grid(picture.height, picture.width, *picture.region_counts)
+    ]
+
+
+def _kept_channels(limit: int, coded: int, picture: PictureHeader, threads: int) -> int:
+    """Channels kept for a limit: a multiple of the smallest count whose symbols fill whole groups of four."""
+    rows, columns = picture.sizes.latent
+    block = next((k for k in range(1, limit + 1) if k * rows * columns % (4 * threads) == 0), None)
+    return limit if block is None else min(-(-limit // block) * block, coded)
