@@ -1,0 +1,178 @@
+"""Evaluates a graph with NumPy: the oracle that converted networks are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import DTypeLike, NDArray
+
+from jpegai_mobile.networks.graph import (
+    Abs,
+    Add,
+    AddConstant,
+    BatchNorm,
+    ChannelAttention,
+    Concat,
+    Conv2d,
+    CropToGrid,
+    Elu,
+    Graph,
+    LayerNorm,
+    LeakyRelu,
+    Multiply,
+    Node,
+    PadToEven,
+    PixelShuffle,
+    PixelUnshuffle,
+    Relu,
+    Relu6,
+    Scale,
+    Sigmoid,
+    SliceChannels,
+    TransposedConv2d,
+)
+from jpegai_mobile.networks.shapes import Extent, grid_size, input_shapes
+
+Array = NDArray[np.floating]
+Parameters = Mapping[str, NDArray[np.generic]]
+"""Checkpoint key -> array."""
+
+
+def evaluate(
+    graph: Graph,
+    parameters: Parameters,
+    inputs: Mapping[str, NDArray[np.generic]],
+    extent: Extent,
+    dtype: DTypeLike = np.float32,
+) -> dict[str, Array]:
+    """The outputs of `graph`, [channels, rows, columns] of `dtype`, from inputs of the same layout.
+
+    `extent` is the luma size of the tile, which fixes the sizes of the inputs. Raises ValueError when an
+    input has another shape and KeyError when an input or a parameter is missing.
+    """
+    tensors: dict[str, Array] = {}
+    for name, shape in input_shapes(graph, extent).items():
+        if inputs[name].shape != shape:
+            raise ValueError(f"{graph.name}: input {name!r} has shape {inputs[name].shape}, not {shape}")
+        tensors[name] = inputs[name].astype(dtype)
+    weights = {name: parameters[name].astype(dtype) for name in graph.parameter_names()}
+    last_use = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
+    for index, node in enumerate(graph.nodes):
+        tensors[node.output] = _apply(node, [tensors[name] for name in node.inputs], weights, extent)
+        for name in set(node.inputs) - set(graph.outputs):
+            if last_use[name] == index:
+                del tensors[name]
+    return {name: tensors[name] for name in graph.outputs}
+
+
+def _apply(node: Node, inputs: list[Array], weights: Mapping[str, Array], extent: Extent) -> Array:
+    x = inputs[0]
+    match node:
+        case Conv2d():
+            return _with_bias(_convolution(node, x, weights[node.weight]), node.bias, weights)
+        case TransposedConv2d():
+            return _with_bias(_transposed_convolution(node, x, weights[node.weight]), node.bias, weights)
+        case Relu():
+            return np.maximum(x, 0)
+        case Relu6():
+            return np.clip(x, 0, 6)
+        case LeakyRelu():
+            return np.where(x > 0, x, x * node.slope)
+        case Elu():
+            return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+        case Sigmoid():
+            return np.exp(-np.logaddexp(0, -x, dtype=x.dtype))
+        case Abs():
+            return np.abs(x)
+        case Add():
+            return x + inputs[1]
+        case Multiply():
+            return x * inputs[1]
+        case AddConstant():
+            return x + x.dtype.type(node.value)
+        case Scale():
+            return x * weights[node.weight]
+        case Concat():
+            return np.concatenate(inputs)
+        case SliceChannels():
+            return x[node.start : node.stop]
+        case PixelShuffle():
+            return _pixel_shuffle(x, node.factor)
+        case PixelUnshuffle():
+            return _pixel_unshuffle(x, node.factor)
+        case CropToGrid():
+            rows, columns = grid_size(extent, node.grid)
+            return x[:, :rows, :columns]
+        case PadToEven():
+            return np.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2)), mode="edge")
+        case BatchNorm():
+            mean, variance, weight, bias = (weights[k] for k in (node.mean, node.variance, node.weight, node.bias))
+            factor = weight / np.sqrt(variance + x.dtype.type(node.epsilon))
+            return _per_channel(factor) * (x - _per_channel(mean)) + _per_channel(bias)
+        case LayerNorm():
+            deviation = x - x.mean(axis=0)
+            scaled = deviation / np.sqrt(np.square(deviation).mean(axis=0) + x.dtype.type(node.epsilon))
+            return scaled * _per_channel(weights[node.weight]) + _per_channel(weights[node.bias])
+        case ChannelAttention():
+            return _channel_attention(node, inputs, weights[node.temperature])
+        case _:
+            raise NotImplementedError(type(node).__name__)
+
+
+def _per_channel(values: Array) -> Array:
+    return values[:, None, None]
+
+
+def _with_bias(x: Array, bias: str | None, weights: Mapping[str, Array]) -> Array:
+    return x if bias is None else x + _per_channel(weights[bias])
+
+
+def _convolution(node: Conv2d, x: Array, weight: Array) -> Array:
+    top, left, bottom, right = node.padding
+    padded = np.pad(x, ((0, 0), (top, bottom), (left, right)))
+    windows = sliding_window_view(padded, node.kernel, axis=(1, 2))[:, :: node.stride, :: node.stride]
+    _, rows, columns, *_ = windows.shape
+    taps = windows.transpose(0, 3, 4, 1, 2).reshape(node.groups, -1, rows * columns)
+    kernels = weight.reshape(node.groups, node.out_channels // node.groups, -1)
+    return (kernels @ taps).reshape(node.out_channels, rows, columns)
+
+
+def _transposed_convolution(node: TransposedConv2d, x: Array, weight: Array) -> Array:
+    _, rows, columns = x.shape
+    stride, (height, width) = node.stride, node.kernel
+    contributions = weight.reshape(node.in_channels, -1).T @ x.reshape(node.in_channels, -1)
+    contributions = contributions.reshape(node.out_channels, height, width, rows, columns)
+    reach = ((rows - 1) * stride, (columns - 1) * stride)
+    extra = node.output_padding
+    total = np.zeros((node.out_channels, reach[0] + height + extra, reach[1] + width + extra), x.dtype)
+    for dy, dx in np.ndindex(height, width):
+        total[:, dy : dy + reach[0] + 1 : stride, dx : dx + reach[1] + 1 : stride] += contributions[:, dy, dx]
+    return total[:, node.padding : total.shape[1] - node.padding, node.padding : total.shape[2] - node.padding]
+
+
+def _pixel_shuffle(x: Array, factor: int) -> Array:
+    channels, rows, columns = x.shape
+    cells = x.reshape(channels // factor**2, factor, factor, rows, columns)
+    return cells.transpose(0, 3, 1, 4, 2).reshape(-1, rows * factor, columns * factor)
+
+
+def _pixel_unshuffle(x: Array, factor: int) -> Array:
+    channels, rows, columns = x.shape
+    cells = x.reshape(channels, rows // factor, factor, columns // factor, factor)
+    return cells.transpose(0, 2, 4, 1, 3).reshape(-1, rows // factor, columns // factor)
+
+
+def _channel_attention(node: ChannelAttention, inputs: list[Array], temperature: Array) -> Array:
+    shape = inputs[0].shape
+    q, k, v = (x.reshape(node.heads, shape[0] // node.heads, -1) for x in inputs)
+    scores = _unit_rows(q) @ _unit_rows(k).transpose(0, 2, 1) * temperature
+    attention = np.exp(scores - scores.max(axis=2, keepdims=True))
+    attention /= attention.sum(axis=2, keepdims=True)
+    return (attention @ v).reshape(shape)
+
+
+def _unit_rows(x: Array) -> Array:
+    norm = np.sqrt(np.square(x).sum(axis=2, keepdims=True))
+    return x / np.maximum(norm, x.dtype.type(1e-12))
