@@ -1,0 +1,1 @@
+"""Networks as TFLite flatbuffers, written directly: no TensorFlow."""

@@ -1,0 +1,174 @@
+"""The TFLite operators that the networks need, with shape inference.
+
+A tensor is an index into the file together with the shape it has at the authored size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from .model_builder import ModelBuilder
+
+_CHANNEL_AXIS = 3
+
+Shape = tuple[int, int, int]
+"""Rows, columns, channels."""
+
+
+class Activation(Enum):
+    """Activation that TFLite fuses into an operator; the value is its name in the schema."""
+
+    NONE = "NONE"
+    RELU = "RELU"
+    RELU6 = "RELU6"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A float32 activation [1, rows, columns, channels]."""
+
+    index: int
+    rows: int
+    columns: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Border:
+    """Rows and columns added to or taken from the four sides."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def __bool__(self) -> bool:
+        return any((self.top, self.left, self.bottom, self.right))
+
+
+class Operators:
+    """Appends operators to a model; every method gives the output tensor, which is called `name`."""
+
+    def __init__(self, builder: ModelBuilder) -> None:
+        self.builder = builder
+
+    def activation(self, name: str, rows: int, columns: int, channels: int) -> Tensor:
+        """A tensor without an operator that makes it: an input."""
+        return Tensor(self.builder.activation(name, (rows, columns, channels)), rows, columns, channels)
+
+    def convolution(
+        self, name: str, source: Tensor, weight: int, bias: int, *, kernel: tuple[int, int], channels: int,
+        stride: int, same: bool, activation: Activation,
+    ) -> Tensor:  # fmt: skip
+        """CONV_2D; `weight` is [channels, rows, columns, in / groups]; `same` pads to keep the size."""
+        rows, columns = source.rows, source.columns
+        if not same:
+            rows = (rows - kernel[0]) // stride + 1
+            columns = (columns - kernel[1]) // stride + 1
+        options = schema.Conv2DOptionsT()
+        options.padding = schema.Padding.SAME if same else schema.Padding.VALID
+        options.strideH = options.strideW = stride
+        inputs = [source.index, weight, bias]
+        return self._append("CONV_2D", name, inputs, (rows, columns, channels), options, activation)
+
+    def pad(self, name: str, source: Tensor, border: Border) -> Tensor:
+        """PAD with zeros."""
+        paddings = np.array(
+            [[0, 0], [border.top, border.bottom], [border.left, border.right], [0, 0]], np.int32
+        )
+        inputs = [source.index, self.builder.constant(f"{name}_paddings", paddings)]
+        rows = source.rows + border.top + border.bottom
+        columns = source.columns + border.left + border.right
+        return self._append("PAD", name, inputs, (rows, columns, source.channels), schema.PadOptionsT())
+
+    def trim(self, name: str, source: Tensor, border: Border) -> Tensor:
+        """STRIDED_SLICE without the rows and columns of `border`."""
+        rows = source.rows - border.top - border.bottom
+        columns = source.columns - border.left - border.right
+        begin, end = (border.top, border.left, 0), (-border.bottom, -border.right, 0)
+        return self._strided_slice(name, source, begin, end, (rows, columns, source.channels))
+
+    def slice_channels(self, name: str, source: Tensor, start: int, stop: int) -> Tensor:
+        """STRIDED_SLICE with the channels start..stop-1."""
+        end = (0, 0, stop - source.channels)
+        return self._strided_slice(
+            name, source, (0, 0, start), end, (source.rows, source.columns, stop - start)
+        )
+
+    def depth_to_space(self, name: str, source: Tensor, factor: int) -> Tensor:
+        """DEPTH_TO_SPACE: channel (row * factor + column) * C + c becomes channel c."""
+        options = schema.DepthToSpaceOptionsT()
+        options.blockSize = factor
+        shape = (source.rows * factor, source.columns * factor, source.channels // (factor * factor))
+        return self._append("DEPTH_TO_SPACE", name, [source.index], shape, options)
+
+    def multiply(self, name: str, left: Tensor, right: Tensor, activation: Activation) -> Tensor:
+        """MUL; `right` may have one channel for all."""
+        return self._elementwise("MUL", name, [left, right], schema.MulOptionsT(), activation)
+
+    def add(self, name: str, left: Tensor, right: Tensor, activation: Activation) -> Tensor:
+        """ADD."""
+        return self._elementwise("ADD", name, [left, right], schema.AddOptionsT(), activation)
+
+    def unary(self, operator: str, name: str, source: Tensor) -> Tensor:
+        """An element-wise operator without options: RELU, RELU6, ELU, LOGISTIC, ABS."""
+        return self._elementwise(operator, name, [source])
+
+    def leaky_relu(self, name: str, source: Tensor, slope: float) -> Tensor:
+        """LEAKY_RELU."""
+        options = schema.LeakyReluOptionsT()
+        options.alpha = slope
+        return self._elementwise("LEAKY_RELU", name, [source], options)
+
+    def concatenation(self, name: str, sources: Sequence[Tensor]) -> Tensor:
+        """CONCATENATION along the channels."""
+        shape = (sources[0].rows, sources[0].columns, sum(source.channels for source in sources))
+        return self._concatenation(name, sources, _CHANNEL_AXIS, shape)
+
+    def repeat_last(self, name: str, source: Tensor) -> Tensor:
+        """One more row and one more column, repeating the last ones."""
+        rows, columns, channels = source.rows, source.columns, source.channels
+        row = self._strided_slice(f"{name}_row", source, (-1, 0, 0), (0, 0, 0), (1, columns, channels))
+        taller = self._concatenation(f"{name}_taller", [source, row], 1, (rows + 1, columns, channels))
+        column = self._strided_slice(f"{name}_column", taller, (0, -1, 0), (0, 0, 0), (rows + 1, 1, channels))
+        return self._concatenation(name, [taller, column], 2, (rows + 1, columns + 1, channels))
+
+    def _elementwise(
+        self, operator: str, name: str, sources: Sequence[Tensor], options: Any = None,
+        activation: Activation = Activation.NONE,
+    ) -> Tensor:  # fmt: skip
+        shape = (sources[0].rows, sources[0].columns, sources[0].channels)
+        return self._append(operator, name, [source.index for source in sources], shape, options, activation)
+
+    def _strided_slice(self, name: str, source: Tensor, begin: Shape, end: Shape, shape: Shape) -> Tensor:
+        """Negative begins and all ends count from the far side, for the slice to follow a resized tensor."""
+        options = schema.StridedSliceOptionsT()
+        options.endMask = sum(1 << axis for axis, value in enumerate((0, *end)) if value == 0)
+        inputs = [
+            source.index,
+            self.builder.constant(f"{name}_begin", np.array((0, *begin), np.int32)),
+            self.builder.constant(f"{name}_end", np.array((0, *end), np.int32)),
+            self.builder.constant(f"{name}_strides", np.ones(4, np.int32)),
+        ]
+        return self._append("STRIDED_SLICE", name, inputs, shape, options)
+
+    def _concatenation(self, name: str, sources: Sequence[Tensor], axis: int, shape: Shape) -> Tensor:
+        options = schema.ConcatenationOptionsT()
+        options.axis = axis
+        return self._append("CONCATENATION", name, [source.index for source in sources], shape, options)
+
+    def _append(
+        self, operator: str, name: str, inputs: list[int], shape: Shape, options: Any = None,
+        activation: Activation = Activation.NONE,
+    ) -> Tensor:  # fmt: skip
+        if activation is not Activation.NONE:
+            options.fusedActivationFunction = getattr(schema.ActivationFunctionType, activation.value)
+        output = self.activation(name, *shape)
+        self.builder.operator(operator, inputs, output.index, options)
+        return output

@@ -1,0 +1,193 @@
+"""Runs a network of the bundle with LiteRT on tiles of any size.
+
+Arrays are float32 [row, column, channel]. The graph states at which tile size it was authored
+(AUTHORED_EXTENT luma samples in each direction), so the number of rows of a tensor in the file tells how
+many luma samples one of its elements stands for: its grid.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from ..codestream.components import grid_size
+from ..errors import BundleError
+
+AUTHORED_EXTENT = 64
+"""Luma samples in each direction of the tile whose tensor shapes stand in a graph file."""
+
+_MASK_PREFIX = "mask_"
+
+Size = tuple[int, int]
+"""Rows, columns."""
+
+
+def mask_name(grid: int) -> str:
+    """Name of the 0/1 input that marks the samples inside the picture at `grid` luma samples per element."""
+    return f"{_MASK_PREFIX}{grid}"
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output of a graph."""
+
+    index: int
+    """Of the tensor in the file."""
+    grid: int
+    """Luma samples per element in each direction."""
+    channels: int
+
+
+class NetworkRunner:
+    """One network in one interpreter, for one thread at a time; `run` releases the GIL while it computes."""
+
+    def __init__(self, graph: bytes, num_threads: int = 1) -> None:
+        """Raises BundleError when `graph` is not a TFLite file of this project."""
+        try:
+            self._interpreter: Any = Interpreter(model_content=graph, num_threads=num_threads)
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(f"network graph is damaged: {_first_line(error)}") from error
+        inputs = _tensors(self._interpreter.get_input_details())
+        self.inputs = {name: info for name, info in inputs.items() if not name.startswith(_MASK_PREFIX)}
+        self.outputs = _tensors(self._interpreter.get_output_details())
+        self._masks = {name: info for name, info in inputs.items() if name.startswith(_MASK_PREFIX)}
+        self._tile: Size | None = None
+
+    def run(
+        self, inputs: Mapping[str, NDArray[np.float32]], extent: Size | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Outputs by name for a tile of `extent` = (H, W) luma samples; default: all that the inputs cover.
+
+        An input of grid g has ceil(H / g) x ceil(W / g) elements, and so has every output. Raises ValueError
+        for inputs that are not those of the graph or do not fit the extent, BundleError when LiteRT fails.
+        """
+        if self._interpreter is None:
+            raise ValueError("the network runner is closed")
+        tile = self._covered(inputs)
+        extent = extent or tile
+        self._check_sizes(inputs, extent)
+        try:
+            self._resize(tile)
+            for name, info in self.inputs.items():
+                self._interpreter.set_tensor(info.index, np.asarray(inputs[name], np.float32)[np.newaxis])
+            for info in self._masks.values():
+                self._interpreter.set_tensor(
+                    info.index, _mask(_elements(tile, info), _elements(extent, info))
+                )
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(f"network graph does not run: {_first_line(error)}") from error
+        return {name: self._output(info, extent) for name, info in self.outputs.items()}
+
+    def close(self) -> None:
+        """Give the memory of the interpreter back."""
+        self._interpreter = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _covered(self, inputs: Mapping[str, NDArray[np.float32]]) -> Size:
+        """Luma samples that the coarsest input covers; the tensors of the graph are multiples of it."""
+        if inputs.keys() != self.inputs.keys():
+            raise ValueError(f"inputs are {sorted(inputs)}, the network has {sorted(self.inputs)}")
+        name = max(self.inputs, key=lambda name: self.inputs[name].grid)
+        rows, columns = inputs[name].shape[:2]
+        return rows * self.inputs[name].grid, columns * self.inputs[name].grid
+
+    def _check_sizes(self, inputs: Mapping[str, NDArray[np.float32]], extent: Size) -> None:
+        for name, info in self.inputs.items():
+            expected = (*_elements(extent, info), info.channels)
+            if inputs[name].shape != expected:
+                raise ValueError(
+                    f"input {name} is {inputs[name].shape}; {extent[0]}x{extent[1]} samples need {expected}"
+                )
+
+    def _resize(self, tile: Size) -> None:
+        """Give the graph the tensor shapes of a tile, unless it has them already."""
+        if tile == self._tile:
+            return
+        self._tile = None
+        for info in (*self.inputs.values(), *self._masks.values()):
+            self._interpreter.resize_tensor_input(info.index, [1, *_elements(tile, info), info.channels])
+        with _without_banner():
+            self._interpreter.allocate_tensors()
+        self._tile = tile
+
+    def _output(self, info: TensorInfo, extent: Size) -> NDArray[np.float32]:
+        rows, columns = _elements(extent, info)
+        values: NDArray[np.float32] = self._interpreter.get_tensor(info.index)
+        return values[0, :rows, :columns]
+
+
+def _elements(samples: Size, info: TensorInfo) -> Size:
+    """Rows and columns of a tensor for this many luma samples."""
+    return grid_size(samples[0], info.grid), grid_size(samples[1], info.grid)
+
+
+def _mask(size: Size, inside: Size) -> NDArray[np.float32]:
+    """[1, rows, columns, 1]: one in the first `inside` rows and columns, else zero."""
+    mask = np.zeros((1, *size, 1), np.float32)
+    mask[:, : inside[0], : inside[1]] = 1
+    return mask
+
+
+def _tensors(details: list[dict[str, Any]]) -> dict[str, TensorInfo]:
+    """Inputs or outputs as LiteRT lists them before any resize."""
+    tensors = {}
+    for detail in details:
+        shape = [int(size) for size in detail["shape"]]
+        sound = len(shape) == 4 and shape[0] == 1 and shape[1] == shape[2] and min(shape) > 0
+        if detail["dtype"] is not np.float32 or not sound or AUTHORED_EXTENT % shape[1]:
+            raise BundleError(f"network graph: tensor {detail['name']} is not a float32 tile, shape {shape}")
+        tensors[detail["name"]] = TensorInfo(detail["index"], AUTHORED_EXTENT // shape[1], shape[3])
+    return tensors
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+_BANNER = b"INFO: Created TensorFlow Lite XNNPACK delegate"
+_banner_lock = threading.Lock()
+_banner_seen = False
+
+
+@contextmanager
+def _without_banner() -> Iterator[None]:
+    """Keep the line with which the first delegate of a process announces itself off stderr, and no other."""
+    global _banner_seen
+    try:
+        stderr = os.dup(2) if not _banner_seen else None
+    except OSError:  # a process without stderr
+        stderr = None
+    if stderr is None:
+        yield
+        return
+    with _banner_lock, tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held_back.seek(0)
+            for line in held_back:
+                if line.startswith(_BANNER):
+                    _banner_seen = True
+                else:
+                    os.write(2, line)
