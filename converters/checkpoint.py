@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from converters.state_dict import parse_state_dict, read_file
 from jpegai_mobile.errors import BundleError
+from jpegai_mobile.networks import catalogue
 from jpegai_mobile.networks.graph import Graph
 
 MODEL_SUFFIXES = ("0.002", "0.012", "0.075", "0.5")
@@ -54,7 +55,8 @@ class CheckpointTree:
     @property
     def models(self) -> tuple[int, ...]:
         """Indices of the models whose entropy part is there for both components."""
-        return tuple(m for m in range(len(MODEL_SUFFIXES)) if all(self.holds(common_name(c, m)) for c in COMPONENTS))
+        models = range(len(MODEL_SUFFIXES))
+        return tuple(m for m in models if all(self.holds(common_name(c, m)) for c in COMPONENTS))
 
     @property
     def sources(self) -> dict[str, str]:
@@ -66,7 +68,7 @@ class CheckpointTree:
         return (self.root / self._stored_name(name)).is_file()
 
     def read(self, name: str) -> CheckpointFile:
-        """The file `name`, stored or by an alias. Raises BundleError, naming it, when it is absent or unsound."""
+        """The file `name`, stored or by an alias. Raises BundleError when it is absent or unsound."""
         stored = self._stored_name(name)
         if stored not in self._files:
             path = self.root / stored
@@ -92,6 +94,19 @@ class CheckpointTree:
     def eicci(self, operating_point: str, index: int) -> CheckpointFile:
         """Network `index` (0..9) of the eICCI bank that `operating_point` uses."""
         return self.read(eicci_name(self.root, operating_point, index))
+
+    def network(
+        self, network: str, component: str, model: int, operating_point: str | None = None
+    ) -> tuple[Graph, dict[str, NDArray[np.float32]]]:
+        """A network of a model (see `catalogue`; eICCI networks belong to no model) with its parameters."""
+        graph = catalogue.build(network, component, operating_point)
+        if operating_point is not None:
+            file = self.synthesis(operating_point, component, model)
+        elif network == "analysis":
+            file = self.analysis(component, model)
+        else:
+            file = self.common(component, model)
+        return graph, network_parameters(file, graph)
 
     def _stored_name(self, name: str) -> str:
         return name if (self.root / name).is_file() else self._aliases.get(name, name)
@@ -153,6 +168,10 @@ def _read_aliases(path: Path) -> dict[str, str]:
     if not isinstance(aliases, dict):
         raise BundleError(f"{path}: not an object of file names")
     for name in (*aliases.keys(), *aliases.values()):
-        if not isinstance(name, str) or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        if not isinstance(name, str) or not _is_inside(PurePosixPath(name)):
             raise BundleError(f"{path}: {str(name)[:80]!r} is no file name inside the folder")
     return aliases
+
+
+def _is_inside(name: PurePosixPath) -> bool:
+    return not name.is_absolute() and ".." not in name.parts

@@ -39,6 +39,18 @@ _TENSOR = "torch._utils _rebuild_tensor_v2"
 _PARAMETER = "torch._utils _rebuild_parameter"
 
 
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    EOFError,
+    struct.error,
+)
+"""What `zipfile` raises for damaged archives."""
+
+
 class _Refused(ValueError):
     """What is wrong with the file, without its name."""
 
@@ -73,12 +85,12 @@ def parse_state_dict(data: bytes, source: str) -> dict[str, NDArray[np.generic]]
 
 
 class _Archive:
-    """The records of a `torch.save` file: stored uncompressed, each once, together no larger than the file."""
+    """The records of a `torch.save` file: uncompressed, each once, together no larger than the file."""
 
     def __init__(self, data: bytes) -> None:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error) as error:
+        except _ZIP_ERRORS as error:
             raise _Refused("not a PyTorch zip archive, or a truncated one") from error
         self._records: dict[str, zipfile.ZipInfo] = {}
         for info in self._zip.infolist():
@@ -107,7 +119,7 @@ class _Archive:
             raise _Refused(f"record {name[:80]!r} is missing")
         try:
             return self._zip.read(info)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, struct.error) as error:
+        except _ZIP_ERRORS as error:
             raise _Refused(f"record {name[:80]!r} is damaged") from error
 
     def pickle(self) -> bytes:

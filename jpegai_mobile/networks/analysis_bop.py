@@ -24,7 +24,7 @@ def build_luma() -> Graph:
 
 
 def build_chroma() -> Graph:
-    """Input `planes` (4 phases each of Y, U, V in row-major phase order; grid 2), output `latent` (96, grid 16).
+    """Input `planes` (four row-major phases each of Y, U, V; grid 2), output `latent` (96, grid 16).
 
     A chroma plane without the resolution for four phases repeats what it has.
     """

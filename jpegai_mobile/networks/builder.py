@@ -52,7 +52,15 @@ class GraphBuilder:
         return name
 
     def conv(
-        self, x: str, layer: str, channels: int, kernel: int, *, stride: int = 1, groups: int = 1, bias: bool = True
+        self,
+        x: str,
+        layer: str,
+        channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = True,
     ) -> str:
         """Square convolution of odd size, zero padded so that stride 1 keeps the size."""
         around = kernel // 2
@@ -122,7 +130,9 @@ class GraphBuilder:
     def layer_norm(self, x: str, layer: str) -> str:
         channels = self._channels[x]
         weight, bias = f"{layer}.weight", f"{layer}.bias"
-        return self._add(LayerNorm(output=layer, inputs=(x,), weight=weight, bias=bias, channels=channels), channels)
+        return self._add(
+            LayerNorm(output=layer, inputs=(x,), weight=weight, bias=bias, channels=channels), channels
+        )
 
     def channel_attention(self, q: str, k: str, v: str, layer: str, heads: int) -> str:
         key = f"{layer}.temperature"

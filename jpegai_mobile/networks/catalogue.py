@@ -40,5 +40,5 @@ BUILDERS: dict[NetworkKey, Callable[[], Graph]] = {
 
 
 def build(network: str, component: str, operating_point: str | None = None) -> Graph:
-    """The graph of a network; only `synthesis` has operating points. Raises KeyError for one that is not listed."""
+    """The graph of a network; only `synthesis` has operating points. Raises KeyError for an unknown one."""
     return BUILDERS[network, component, operating_point]()

@@ -1,7 +1,8 @@
-"""eICCI post-filter networks: they correct the two-level Haar bands of Y, U and V (the transform is a filter's job).
+"""eICCI post-filter networks: they correct the two-level Haar bands of Y, U and V.
 
-A tile of 4:4:4 samples has 16 bands per plane, each a quarter of its size. The luma network corrects the
-16 bands of Y, the chroma network those of U and V.
+The Haar transform around them is no part of the network. A tile of 4:4:4 samples has 16 bands per plane,
+each a quarter of its size in either direction. The luma network corrects the 16 bands of Y, the chroma
+network those of U and V.
 """
 
 from __future__ import annotations

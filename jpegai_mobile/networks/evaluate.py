@@ -58,11 +58,11 @@ def evaluate(
             raise ValueError(f"{graph.name}: input {name!r} has shape {inputs[name].shape}, not {shape}")
         tensors[name] = inputs[name].astype(dtype)
     weights = {name: parameters[name].astype(dtype) for name in graph.parameter_names()}
-    last_use = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
+    last_uses = graph.last_uses()
     for index, node in enumerate(graph.nodes):
         tensors[node.output] = _apply(node, [tensors[name] for name in node.inputs], weights, extent)
-        for name in set(node.inputs) - set(graph.outputs):
-            if last_use[name] == index:
+        for name in set(node.inputs):
+            if last_uses[name] == index:
                 del tensors[name]
     return {name: tensors[name] for name in graph.outputs}
 
@@ -108,12 +108,11 @@ def _apply(node: Node, inputs: list[Array], weights: Mapping[str, Array], extent
         case PadToEven():
             return np.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2)), mode="edge")
         case BatchNorm():
-            mean, variance, weight, bias = (weights[k] for k in (node.mean, node.variance, node.weight, node.bias))
-            factor = weight / np.sqrt(variance + x.dtype.type(node.epsilon))
-            return _per_channel(factor) * (x - _per_channel(mean)) + _per_channel(bias)
+            factor = weights[node.weight] / np.sqrt(weights[node.variance] + x.dtype.type(node.epsilon))
+            deviation = x - _per_channel(weights[node.mean])
+            return deviation * _per_channel(factor) + _per_channel(weights[node.bias])
         case LayerNorm():
-            deviation = x - x.mean(axis=0)
-            scaled = deviation / np.sqrt(np.square(deviation).mean(axis=0) + x.dtype.type(node.epsilon))
+            scaled = _normalised(x, x.dtype.type(node.epsilon))
             return scaled * _per_channel(weights[node.weight]) + _per_channel(weights[node.bias])
         case ChannelAttention():
             return _channel_attention(node, inputs, weights[node.temperature])
@@ -149,7 +148,8 @@ def _transposed_convolution(node: TransposedConv2d, x: Array, weight: Array) -> 
     total = np.zeros((node.out_channels, reach[0] + height + extra, reach[1] + width + extra), x.dtype)
     for dy, dx in np.ndindex(height, width):
         total[:, dy : dy + reach[0] + 1 : stride, dx : dx + reach[1] + 1 : stride] += contributions[:, dy, dx]
-    return total[:, node.padding : total.shape[1] - node.padding, node.padding : total.shape[2] - node.padding]
+    around = node.padding
+    return total[:, around : total.shape[1] - around, around : total.shape[2] - around]
 
 
 def _pixel_shuffle(x: Array, factor: int) -> Array:
@@ -164,15 +164,22 @@ def _pixel_unshuffle(x: Array, factor: int) -> Array:
     return cells.transpose(0, 2, 4, 1, 3).reshape(-1, rows // factor, columns // factor)
 
 
+def _normalised(x: Array, epsilon: float) -> Array:
+    """Zero mean and unit variance over the channels of every position."""
+    deviation: Array = x - x.mean(axis=0)
+    variance: Array = np.square(deviation).mean(axis=0)
+    return deviation / np.sqrt(variance + epsilon)
+
+
 def _channel_attention(node: ChannelAttention, inputs: list[Array], temperature: Array) -> Array:
     shape = inputs[0].shape
     q, k, v = (x.reshape(node.heads, shape[0] // node.heads, -1) for x in inputs)
-    scores = _unit_rows(q) @ _unit_rows(k).transpose(0, 2, 1) * temperature
-    attention = np.exp(scores - scores.max(axis=2, keepdims=True))
-    attention /= attention.sum(axis=2, keepdims=True)
+    scores: Array = _unit_rows(q) @ _unit_rows(k).transpose(0, 2, 1) * temperature
+    exponentials = np.exp(scores - scores.max(axis=2, keepdims=True))
+    attention: Array = exponentials / exponentials.sum(axis=2, keepdims=True)
     return (attention @ v).reshape(shape)
 
 
 def _unit_rows(x: Array) -> Array:
-    norm = np.sqrt(np.square(x).sum(axis=2, keepdims=True))
-    return x / np.maximum(norm, x.dtype.type(1e-12))
+    squares: Array = np.square(x).sum(axis=2, keepdims=True)
+    return x / np.maximum(np.sqrt(squares), x.dtype.type(1e-12))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
 Shape = tuple[int, ...]
 
 
@@ -41,8 +40,8 @@ class Conv2d(Node):
     groups: int = 1
 
     def parameter_shapes(self) -> dict[str, Shape]:
-        shapes: dict[str, Shape] = {self.weight: (self.out_channels, self.in_channels // self.groups, *self.kernel)}
-        return shapes | _bias_shape(self.bias, self.out_channels)
+        weight = (self.out_channels, self.in_channels // self.groups, *self.kernel)
+        return {self.weight: weight, **_bias_shape(self.bias, self.out_channels)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +58,8 @@ class TransposedConv2d(Node):
     output_padding: int = 0
 
     def parameter_shapes(self) -> dict[str, Shape]:
-        shapes: dict[str, Shape] = {self.weight: (self.in_channels, self.out_channels, *self.kernel)}
-        return shapes | _bias_shape(self.bias, self.out_channels)
+        weight = (self.in_channels, self.out_channels, *self.kernel)
+        return {self.weight: weight, **_bias_shape(self.bias, self.out_channels)}
 
 
 def _bias_shape(bias: str | None, channels: int) -> dict[str, Shape]:
@@ -79,7 +78,7 @@ class BatchNorm(Node):
     epsilon: float = 1e-5
 
     def parameter_shapes(self) -> dict[str, Shape]:
-        return {key: (self.channels,) for key in (self.weight, self.bias, self.mean, self.variance)}
+        return dict.fromkeys((self.weight, self.bias, self.mean, self.variance), (self.channels,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,8 +220,8 @@ class PadToEven(Node):
 class Graph:
     """A network: named inputs with their channel counts and luma samples per element, nodes, outputs.
 
-    An output may overshoot the picture by less than one element of the grid of the last crop: it covers
-    at least ceil(H / output_grid) rows and ceil(W / output_grid) columns, of which the caller keeps that many.
+    An output may overshoot the picture by less than one element of the grid of the last crop: of the rows
+    and columns that it has, the caller keeps the first ceil(H / output_grid) and ceil(W / output_grid).
     """
 
     name: str
@@ -241,3 +240,8 @@ class Graph:
     def parameter_names(self) -> tuple[str, ...]:
         """Checkpoint keys of all parameters, in order of first use."""
         return tuple(self.parameter_shapes())
+
+    def last_uses(self) -> dict[str, int]:
+        """Tensor -> index of the last node that reads it; `len(nodes)` for an output."""
+        uses = {name: index for index, node in enumerate(self.nodes) for name in node.inputs}
+        return uses | dict.fromkeys(self.outputs, len(self.nodes))

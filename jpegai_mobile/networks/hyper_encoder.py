@@ -10,7 +10,7 @@ _SLOPE = 0.01
 
 
 def build(component: str) -> Graph:
-    """Input `latent` (C, grid 16), output `z` (C, grid 64); the coder clamps it to -31..31 and rounds half to even."""
+    """Input `latent` (C, grid 16), output `z` (C, grid 64), to be clamped to -31..31 and rounded."""
     g = GraphBuilder(f"hyper_encoder_{component}")
     channels = component_channels(component)
     x = g.abs(g.input("latent", channels, 16))

@@ -27,7 +27,8 @@ Extent = tuple[int, int]
 
 def input_shapes(graph: Graph, extent: Extent) -> dict[str, Shape3]:
     """Shape of every graph input for a tile of `extent` luma samples."""
-    return {name: (channels, *grid_size(extent, graph.input_grid[name])) for name, channels in graph.inputs.items()}
+    sizes = {name: grid_size(extent, grid) for name, grid in graph.input_grid.items()}
+    return {name: (channels, *sizes[name]) for name, channels in graph.inputs.items()}
 
 
 def grid_size(extent: Extent, grid: int) -> Extent:

@@ -1,4 +1,4 @@
-"""Synthesis transforms of the high operating point (HOP). Their attention looks at the whole synthesis tile."""
+"""Synthesis transforms of the high operating point (HOP); their attention looks at the whole tile."""
 
 from __future__ import annotations
 
