@@ -1,0 +1,1 @@
+"""The reconstruction stage: bundle, network runner, and the pipeline from symbols to planes."""

@@ -1,0 +1,71 @@
+"""The prepared networks of one model, operating point and precision, as functions on arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codestream.components import Component
+from .bundle import Bundle
+from .network_runner import NetworkRunner
+from .phases import merge_phases, split_phases
+
+Size = tuple[int, int]
+
+
+@dataclass(eq=False)
+class ModelNetworks:
+    """Networks of a bundle, each prepared when it is first used.
+
+    Arrays are float32 [row, column, channel]; `extent` is the size of the tile in luma samples (height, width).
+    """
+
+    bundle: Bundle
+    model_id: int
+    operating_point: str
+    precision: str
+    num_threads: int
+
+    def hyper_decoder(self, component: Component, z: NDArray[np.float32], extent: Size) -> NDArray[np.float32]:
+        """psi [ceil(H/32), ceil(W/32), 4C] from z [ceil(H/64), ceil(W/64), C]."""
+        return self._hyper_decoders[component].run({"z": z}, extent)["psi"]
+
+    def context_model(
+        self, residual: NDArray[np.float32], psi: NDArray[np.float32], extent: Size
+    ) -> NDArray[np.float32]:
+        """Luma latent [h, w, 160] from its residual and psi."""
+        inputs = {f"residual_{k}": phase for k, phase in enumerate(split_phases(residual))}
+        inputs |= {f"psi_{k}": part for k, part in enumerate(np.split(psi, 4, axis=2))}
+        outputs = self._context_model.run(inputs, extent)
+        return merge_phases([outputs[f"latent_{k}"] for k in range(4)], (residual.shape[0], residual.shape[1]))
+
+    def synthesis_luma(self, latent: NDArray[np.float32], extent: Size) -> NDArray[np.float32]:
+        """Raw luma [H, W] from the luma latent."""
+        return self._synthesis[Component.LUMA].run({"latent": latent}, extent)["plane"][..., 0]
+
+    def synthesis_chroma(self, latent: NDArray[np.float32], extent: Size) -> NDArray[np.float32]:
+        """Raw chroma [H, W, 2] from luma and chroma latents, concatenated."""
+        return self._synthesis[Component.CHROMA].run({"latent": latent}, extent)["planes"]
+
+    @cached_property
+    def _hyper_decoders(self) -> tuple[NetworkRunner, NetworkRunner]:
+        return self._both_components("hyper_decoder", None)
+
+    @cached_property
+    def _context_model(self) -> NetworkRunner:
+        return self._runner("context_model", Component.LUMA, None)
+
+    @cached_property
+    def _synthesis(self) -> tuple[NetworkRunner, NetworkRunner]:
+        return self._both_components("synthesis", self.operating_point)
+
+    def _both_components(self, network: str, operating_point: str | None) -> tuple[NetworkRunner, NetworkRunner]:
+        luma, chroma = (self._runner(network, component, operating_point) for component in Component)
+        return luma, chroma
+
+    def _runner(self, network: str, component: Component, operating_point: str | None) -> NetworkRunner:
+        graph = self.bundle.graph(network, component.suffix, self.model_id, operating_point, self.precision)
+        return NetworkRunner(graph, self.num_threads)
