@@ -2,7 +2,7 @@
 
 The archive holds `PREFIX/data.pkl`, a pickle that describes the tensors, and their numbers in uncompressed
 records `PREFIX/data/KEY`. The pickle is read as data (see `pickle_data`); every size in it is checked
-against the records before it is used, so a forged file costs no more memory than its own size.
+against the records before it is used, so a forged file costs little more memory than its own size.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from jpegai_mobile.errors import BundleError
 
 MAX_FILE_BYTES = 256 << 20
 """Largest file that is read; the largest of the reference's files has 15 MB."""
+MAX_PICKLE_BYTES = 1 << 20
+MAX_RECORDS = 10_000
 MAX_DIMENSIONS = 8
 
 _STORAGE_DTYPES = {
@@ -88,6 +90,8 @@ class _Archive:
     """The records of a `torch.save` file: uncompressed, each once, together no larger than the file."""
 
     def __init__(self, data: bytes) -> None:
+        if data.count(b"PK\1\2") > MAX_RECORDS:
+            raise _Refused(f"more than {MAX_RECORDS} records")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except _ZIP_ERRORS as error:
@@ -102,6 +106,7 @@ class _Archive:
         if sum(info.file_size for info in self._records.values()) > len(data):
             raise _Refused("its records overlap")
         self.size = len(data)
+        """Bytes of the file."""
         self._prefix = self._find_prefix()
         self._storages: dict[str, bytes] = {}
         if f"{self._prefix}byteorder" in self._records and self._read("byteorder") != b"little":
@@ -123,9 +128,14 @@ class _Archive:
             raise _Refused(f"record {name[:80]!r} is damaged") from error
 
     def pickle(self) -> bytes:
-        return self._read("data.pkl")
+        """The pickle that describes the tensors."""
+        data = self._read("data.pkl")
+        if len(data) > MAX_PICKLE_BYTES:
+            raise _Refused(f"its pickle is larger than {MAX_PICKLE_BYTES} bytes")
+        return data
 
     def storage(self, key: str) -> bytes:
+        """The numbers that the pickle knows as `key`."""
         if key not in self._storages:
             self._storages[key] = self._read(f"data/{key}")
         return self._storages[key]

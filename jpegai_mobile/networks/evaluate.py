@@ -91,7 +91,7 @@ def _apply(node: Node, inputs: list[Array], weights: Mapping[str, Array], extent
         case Multiply():
             return x * inputs[1]
         case AddConstant():
-            return x + x.dtype.type(node.value)
+            return x + node.value
         case Scale():
             return x * weights[node.weight]
         case Concat():
@@ -108,11 +108,11 @@ def _apply(node: Node, inputs: list[Array], weights: Mapping[str, Array], extent
         case PadToEven():
             return np.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2)), mode="edge")
         case BatchNorm():
-            factor = weights[node.weight] / np.sqrt(weights[node.variance] + x.dtype.type(node.epsilon))
+            factor = weights[node.weight] / np.sqrt(weights[node.variance] + node.epsilon)
             deviation = x - _per_channel(weights[node.mean])
             return deviation * _per_channel(factor) + _per_channel(weights[node.bias])
         case LayerNorm():
-            scaled = _normalised(x, x.dtype.type(node.epsilon))
+            scaled = _normalised(x, node.epsilon)
             return scaled * _per_channel(weights[node.weight]) + _per_channel(weights[node.bias])
         case ChannelAttention():
             return _channel_attention(node, inputs, weights[node.temperature])
@@ -167,8 +167,8 @@ def _pixel_unshuffle(x: Array, factor: int) -> Array:
 def _normalised(x: Array, epsilon: float) -> Array:
     """Zero mean and unit variance over the channels of every position."""
     deviation: Array = x - x.mean(axis=0)
-    variance: Array = np.square(deviation).mean(axis=0)
-    return deviation / np.sqrt(variance + epsilon)
+    deviation /= np.sqrt(np.square(deviation).mean(axis=0) + epsilon)
+    return deviation
 
 
 def _channel_attention(node: ChannelAttention, inputs: list[Array], temperature: Array) -> Array:
@@ -182,4 +182,4 @@ def _channel_attention(node: ChannelAttention, inputs: list[Array], temperature:
 
 def _unit_rows(x: Array) -> Array:
     squares: Array = np.square(x).sum(axis=2, keepdims=True)
-    return x / np.maximum(np.sqrt(squares), x.dtype.type(1e-12))
+    return x / np.maximum(np.sqrt(squares), 1e-12)
