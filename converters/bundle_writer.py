@@ -1,0 +1,110 @@
+"""Writes a model bundle: collects files, stores equal ones once, and puts everything in place in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from jpegai_mobile.errors import BundleError
+from jpegai_mobile.runtime.bundle import Bundle
+from jpegai_mobile.runtime.manifest import MANIFEST_NAME, FileRecord, Manifest, NetworkKey
+
+from .errors import ConversionError
+
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip entry can have: the same input gives the same zip."""
+_SUFFIXES = {"tflite": "tflite", "coreml": "mlpackage"}
+
+
+class BundleWriter:
+    """The files of a bundle in the making; the result depends on what is added in which order only."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytes] = {}
+        self._names: dict[str, str] = {}
+        """SHA-256 -> file name."""
+        self._networks: dict[NetworkKey, str] = {}
+        self._entropy: dict[int, str] = {}
+
+    def add_network(self, key: NetworkKey, data: bytes) -> None:
+        """Add the file of a network."""
+        self._networks[key] = self._add(network_file_name(key), data)
+
+    def add_entropy_model(self, model: int, data: bytes) -> None:
+        """Add the integer tables of a model, `EntropyModel.to_bytes`."""
+        self._entropy[model] = self._add(f"entropy_{model}.bin", data)
+
+    def write(self, path: Path, source: Mapping[str, str], licence: str) -> dict[str, int]:
+        """Write a folder, or a zip when `path` ends in .zip; file name -> bytes of what was written.
+
+        An existing bundle at `path` is replaced; until the new one is complete nothing changes there. Raises
+        ConversionError when something else is in the way.
+        """
+        if path.exists() and not _may_replace(path):
+            raise ConversionError(f"{path}: exists and is no model bundle; not replaced")
+        manifest = Manifest(
+            source=source,
+            licence=licence,
+            tile_sizes={target: () for target in sorted({key.target for key in self._networks})},
+            networks=self._networks,
+            entropy=self._entropy,
+            files={
+                name: FileRecord(len(data), hashlib.sha256(data).hexdigest())
+                for name, data in self._files.items()
+            },
+        )
+        files = {MANIFEST_NAME: manifest.to_json(), **self._files}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
+                new = Path(scratch) / "new"
+                if path.suffix == ".zip":
+                    _write_zip(new, files)
+                else:
+                    _write_folder(new, files)
+                if path.is_dir():
+                    os.replace(path, Path(scratch) / "old")
+                os.replace(new, path)
+        except OSError as error:
+            raise ConversionError(f"{error.filename or path}: {error.strerror}") from error
+        return {name: len(data) for name, data in files.items()}
+
+    def _add(self, name: str, data: bytes) -> str:
+        """Keep `data` as `name`; gives the name of the file that holds it, an earlier one if equal."""
+        stored = self._names.setdefault(hashlib.sha256(data).hexdigest(), name)
+        self._files.setdefault(stored, data)
+        return stored
+
+
+def network_file_name(key: NetworkKey) -> str:
+    """`<network>_<component>_<model>[_<operating point>].<precision>.tflite`."""
+    point = f"_{key.operating_point}" if key.operating_point else ""
+    suffix = _SUFFIXES[key.target]
+    return f"{key.network}_{key.component}_{key.model}{point}.{key.precision}.{suffix}"
+
+
+def _may_replace(path: Path) -> bool:
+    """`path` is an empty folder or a model bundle, not something of the user's."""
+    if path.is_dir() and not any(path.iterdir()):
+        return True
+    try:
+        Bundle.open(path).close()
+    except BundleError:
+        return False
+    return True
+
+
+def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    path.mkdir()
+    for name, data in files.items():
+        (path / name).write_bytes(data)
+
+
+def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), data)

@@ -1,0 +1,164 @@
+"""The command `jpegai-convert`: checkpoints to a mobile model bundle."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from jpegai_mobile.errors import JpegAiError
+from jpegai_mobile.runtime.manifest import OPERATING_POINTS, PRECISIONS, TARGETS
+
+from .checkpoint import MODEL_SUFFIXES, CheckpointTree
+from .convert import Selection, convert
+from .errors import ConversionError
+from .packed_checkpoint import PackedCheckpoint, open_checkpoints, pack
+from .source_networks import PARTS
+from .tflite.precision import WEIGHT_STORES
+
+BUILT_OPERATING_POINTS = ("sop", "bop")
+BUILT_TARGETS = ("tflite",)
+NO_LICENCE = "not stated; the terms of the checkpoints apply"
+
+_EXAMPLES = """\
+examples:
+  jpegai-convert checkpoints -o models.bundle
+      everything a decoder needs for every model of a checkpoint tree
+  jpegai-convert weights/own_model1.zip -o models.zip
+      the same from a packed checkpoint, as a zip
+  jpegai-convert checkpoints -o bop.bundle --models 1,2 --operating-points bop --parts decoder,encoder
+  jpegai-convert pack checkpoints -o packed.zip --models 1
+      the decoder's tensors of a tree as one small file, for `jpegai-convert` to read
+
+A folder called `pack` or `report` is written as ./pack or ./report.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives the exit status 0 (done), 1 (bad input) or 2 (usage)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if words[:1] == ["report"]:
+            _Parser(prog="jpegai-convert").error("report is not built yet")
+        if words[:1] == ["pack"]:
+            return _pack(_pack_parser().parse_args(words[1:]))
+        return _convert(_convert_parser().parse_args(words))
+    except JpegAiError as error:
+        print(f"jpegai-convert: {error}", file=sys.stderr)
+        return 1
+
+
+def _convert(options: argparse.Namespace) -> int:
+    source = open_checkpoints(options.checkpoints)
+    selection = Selection(
+        models=options.models or _models_present(source),
+        operating_points=options.operating_points,
+        precisions=options.precision,
+        parts=options.parts,
+    )
+    writer = convert(source, selection)
+    licence = options.licence or (source.licence if isinstance(source, PackedCheckpoint) else NO_LICENCE)
+    written = writer.write(options.output, source.sources, licence)
+    for name, size in written.items():
+        print(f"{size:>12,}  {name}")
+    print(f"{sum(written.values()):>12,}  bytes in {len(written)} files: {options.output}")
+    return 0
+
+
+def _pack(options: argparse.Namespace) -> int:
+    source = CheckpointTree(options.checkpoints)
+    models = options.models or _models_present(source)
+    data = pack(source, models, options.operating_points, options.licence or NO_LICENCE)
+    try:
+        options.output.write_bytes(data)
+    except OSError as error:
+        raise ConversionError(f"{options.output}: {error.strerror}") from error
+    print(f"{len(data):>12,}  bytes: {options.output}")
+    return 0
+
+
+def _models_present(source: CheckpointTree) -> tuple[int, ...]:
+    if not source.models:
+        raise ConversionError(f"{source.root}: holds no model, VM_common_int/Y_*.pth and UV_*.pth")
+    return source.models
+
+
+def _convert_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="jpegai-convert",
+        description="Convert checkpoints of the reference software's layout, or a packed checkpoint, "
+        "to a model bundle for jpegai.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_common(
+        parser, "folder of checkpoints, or a packed checkpoint", "bundle to write: a folder, or NAME.zip"
+    )
+    built_precisions = tuple(WEIGHT_STORES)
+    for flag, known, built, default, what in (
+        ("--targets", TARGETS, BUILT_TARGETS, "tflite", "runtimes"),
+        ("--precision", PRECISIONS, built_precisions, "float32", "precisions of the networks"),
+        ("--parts", tuple(PARTS), tuple(PARTS), "decoder", "parts of the codec"),
+    ):
+        parser.add_argument(
+            flag, type=_list_of(known, built), default=default, metavar="LIST",
+            help=f"{what}, of {','.join(built)} (default {default})",
+        )  # fmt: skip
+    return parser
+
+
+def _pack_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="jpegai-convert pack",
+        description="Pack what decoding needs of a folder of checkpoints into one small file.",
+        epilog="example:\n  jpegai-convert pack checkpoints -o packed.zip --models 1",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_common(parser, "folder of checkpoints", "file to write")
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, checkpoints: str, output: str) -> None:
+    parser.add_argument("checkpoints", type=Path, metavar="CHECKPOINTS", help=checkpoints)
+    parser.add_argument("-o", "--output", type=Path, required=True, help=output)
+    parser.add_argument(
+        "--models", type=_models, metavar="LIST",
+        help="model indices, of 0,1,2,3 (default: every model that is there)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--operating-points", type=_list_of(OPERATING_POINTS, BUILT_OPERATING_POINTS), default="sop,bop",
+        metavar="LIST", help="operating points, of sop,bop (default sop,bop)",
+    )  # fmt: skip
+    parser.add_argument("--licence", metavar="TEXT", help="licence note to put into the file")
+
+
+def _models(text: str) -> list[int]:
+    indices = [str(model) for model in range(len(MODEL_SUFFIXES))]
+    return [int(model) for model in _list_of(indices, indices)(text)]
+
+
+def _list_of(known: Sequence[str], built: Sequence[str]) -> Callable[[str], list[str]]:
+    """Parser of a comma-separated list, in the order of `known`; refuses what is not `built` yet by name."""
+
+    def parse(text: str) -> list[str]:
+        words = text.split(",")
+        for word in words:
+            if word not in known:
+                raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(known)}")
+            if word not in built:
+                raise argparse.ArgumentTypeError(f"{word} is not built yet; there is {', '.join(built)}")
+        return [word for word in known if word in words]
+
+    return parse
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line and leave with exit status 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

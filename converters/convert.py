@@ -1,0 +1,41 @@
+"""Checkpoints to the files of a model bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jpegai_mobile.networks.catalogue import build
+from jpegai_mobile.runtime.manifest import NetworkKey
+
+from .bundle_writer import BundleWriter
+from .checkpoint import CheckpointTree, network_parameters
+from .entropy_model import entropy_model
+from .source_networks import checkpoint_name, topologies
+from .tflite.emitter import emit_tflite
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of the checkpoints goes into the bundle."""
+
+    models: Sequence[int]
+    operating_points: Sequence[str]
+    precisions: Sequence[str]
+    parts: Sequence[str]
+
+
+def convert(source: CheckpointTree, selection: Selection) -> BundleWriter:
+    """The bundle, not written yet. Raises BundleError or ConversionError, naming file and tensor."""
+    writer = BundleWriter()
+    for model in selection.models:
+        tables = entropy_model(source.common("y", model), source.common("uv", model))
+        writer.add_entropy_model(model, tables.to_bytes())
+        for topology in topologies(selection.parts, selection.operating_points):
+            network, component, operating_point = topology
+            graph = build(*topology)
+            parameters = network_parameters(source.read(checkpoint_name(topology, model)), graph)
+            for precision in selection.precisions:
+                key = NetworkKey(network, component, model, operating_point, precision, "tflite")
+                writer.add_network(key, emit_tflite(graph, parameters, precision))
+    return writer

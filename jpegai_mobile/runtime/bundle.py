@@ -1,0 +1,201 @@
+"""The mobile model bundle: one folder, or a zip of it, with the networks and integer tables of some models.
+
+Nothing is believed but the manifest: the size and the SHA-256 of every file are checked when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from ..errors import BundleError
+from .manifest import MANIFEST_NAME, Manifest, NetworkKey
+
+MAX_MANIFEST_BYTES = 4 << 20
+
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    OSError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What `zipfile` raises for damaged, encrypted or unknown kinds of entries."""
+
+
+class Bundle:
+    """An open bundle. Files are read when asked for."""
+
+    def __init__(self, files: _Files, manifest: Manifest) -> None:
+        self._files = files
+        self.manifest = manifest
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open a folder or a zip. Raises BundleError, naming the file, when it is not a sound bundle."""
+        path = Path(path)
+        if path.is_dir():
+            files: _Files = _Folder(path)
+        elif path.is_file():
+            files = _Zip(path)
+        else:
+            raise BundleError(f"{path}: no such model bundle")
+        try:
+            return cls(files, _read_manifest(files))
+        except BundleError:
+            files.close()
+            raise
+
+    def models(self) -> tuple[int, ...]:
+        """Models whose integer tables are there."""
+        return self.manifest.models
+
+    def operating_points(self) -> tuple[str, ...]:
+        """Operating points that have networks, simplest first."""
+        return self.manifest.operating_points
+
+    def precisions(self) -> tuple[str, ...]:
+        """Precisions that there are networks in, most exact first."""
+        return self.manifest.precisions
+
+    def entropy_model_bytes(self, model: int) -> bytes:
+        """Integer tables of a model, as `EntropyModel.from_bytes` reads them.
+
+        Raises BundleError when the model is absent, saying which are there, or when the file is damaged.
+        """
+        if model not in self.manifest.entropy:
+            raise BundleError(f"the model bundle has no model {model}; it has {_listing(self.models())}")
+        return self._read(self.manifest.entropy[model])
+
+    def graph(
+        self,
+        network: str,
+        component: str,
+        model: int,
+        operating_point: str | None,
+        precision: str,
+        target: str = "tflite",
+    ) -> bytes:
+        """The file of a network; `operating_point` is None where the network serves all.
+
+        Raises BundleError when the network is absent, saying what is there, or when the file is damaged.
+        """
+        key = NetworkKey(network, component, model, operating_point, precision, target)
+        if key not in self.manifest.networks:
+            raise BundleError(f"the model bundle has no {key}; it has {self._contents()}")
+        return self._read(self.manifest.networks[key])
+
+    def close(self) -> None:
+        """Release the zip file, if the bundle is one."""
+        self._files.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(self, name: str) -> bytes:
+        record = self.manifest.files[name]
+        data = self._files.read(name, record.bytes)
+        if len(data) != record.bytes:
+            found = "more" if len(data) > record.bytes else f"only {len(data)}"
+            raise BundleError(f"{self._files.where(name)}: {found} bytes, the manifest says {record.bytes}")
+        if hashlib.sha256(data).hexdigest() != record.sha256:
+            raise BundleError(f"{self._files.where(name)}: SHA-256 is not the one in the manifest")
+        return data
+
+    def _contents(self) -> str:
+        manifest = self.manifest
+        networks = {f"{key.network} {key.component}" for key in manifest.networks}
+        return (
+            f"{_listing(sorted(networks))} for models {_listing(manifest.models)}, "
+            f"operating points {_listing(manifest.operating_points)}, "
+            f"precisions {_listing(manifest.precisions)}, targets {_listing(manifest.targets)}"
+        )
+
+
+def _read_manifest(files: _Files) -> Manifest:
+    data = files.read(MANIFEST_NAME, MAX_MANIFEST_BYTES)
+    where = files.where(MANIFEST_NAME)
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise BundleError(f"{where}: larger than {MAX_MANIFEST_BYTES} bytes")
+    try:
+        return Manifest.from_json(data)
+    except BundleError as error:
+        raise BundleError(f"{where}: {error}") from error
+
+
+class _Files(Protocol):
+    """Where the files of a bundle lie."""
+
+    def read(self, name: str, size: int) -> bytes:
+        """The first `size` + 1 bytes of a file, or all there are; raises BundleError if unreadable."""
+
+    def where(self, name: str) -> str:
+        """The file as named in errors."""
+
+    def close(self) -> None: ...
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, name: str, size: int) -> bytes:
+        try:
+            with (self._path / name).open("rb") as file:
+                return file.read(size + 1)
+        except OSError as error:
+            raise BundleError(f"{self.where(name)}: {error.strerror or 'cannot be read'}") from error
+
+    def where(self, name: str) -> str:
+        return str(self._path / name)
+
+    def close(self) -> None:
+        pass
+
+
+class _Zip:
+    """A zip whose entries are the files of the bundle, or of one folder that is the bundle."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except _ZIP_ERRORS as error:
+            raise BundleError(f"{path}: neither a bundle folder nor a sound zip of one") from error
+        roots = [name for name in self._zip.namelist() if name.split("/", 1)[-1] == MANIFEST_NAME]
+        self._prefix = roots[0].removesuffix(MANIFEST_NAME) if len(roots) == 1 else ""
+
+    def read(self, name: str, size: int) -> bytes:
+        try:
+            with self._zip.open(self._prefix + name) as file:
+                return file.read(size + 1)
+        except KeyError as error:
+            raise BundleError(f"{self.where(name)}: no such file in the zip") from error
+        except _ZIP_ERRORS as error:
+            raise BundleError(f"{self.where(name)}: damaged in the zip") from error
+
+    def where(self, name: str) -> str:
+        return f"{self._path}/{self._prefix}{name}"
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+def _listing(values: Sequence[object]) -> str:
+    return ", ".join(str(value) for value in values) or "none"
