@@ -26,3 +26,15 @@ def conformance_streams() -> list[str]:
 needs_conformance = pytest.mark.skipif(
     not CONFORMANCE.exists(), reason="the conformance folder ../shared/conformance is absent"
 )
+
+
+def stream_folder(name: str) -> Path:
+    """The folder of a stream that the repository carries."""
+    return DATA / "streams" / name
+
+
+def all_stream_folders() -> list[Path]:
+    """Streams of the repository and, when the conformance folder is there, all of its streams."""
+    folders = {path.name: path for path in sorted((DATA / "streams").iterdir())}
+    folders |= {name: CONFORMANCE / "streams" / name for name in conformance_streams()}
+    return list(folders.values())

@@ -1,0 +1,42 @@
+# jpegai-mobile: `make demo` shows a real code stream becoming a picture, `make test` runs every check.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+OUT := out
+
+C_SOURCES = $(wildcard jpegai_mobile/native/*/*.c jpegai_mobile/native/*/*.h tests/fuzz/*.c)
+PACKAGES := jpegai_mobile converters
+
+.PHONY: demo test lint fuzz format clean
+
+demo: $(INSTALLED)
+	$(BIN)/python -m examples.demo $(OUT)
+
+test: $(INSTALLED) lint
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/clang-format --dry-run -Werror $(C_SOURCES)
+
+# Mutated streams over all tools: both engines must agree, sanitizers must stay silent.
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz --streams 20000
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_SOURCES)
+
+# An editable installation with everything that tests and conversion need; the native core is built by CMake.
+$(INSTALLED): pyproject.toml CMakeLists.txt $(wildcard jpegai_mobile/native/*/*.c jpegai_mobile/native/*/*.h)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[convert,test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(OUT) build

@@ -1,0 +1,1 @@
+"""The command `jpegai`: one small module per sub-command."""

@@ -1,0 +1,124 @@
+"""The plain entropy stage: every integer array of every stream equals the reference's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jpegai_mobile.codestream.components import Component
+from jpegai_mobile.codestream.stream import read_code_stream
+from jpegai_mobile.errors import BundleError, InvalidStream
+from jpegai_mobile.latent.entropy_stage import EntropyArrays, decode_entropy_stage
+from jpegai_mobile.latent.model_tables import EntropyModel
+from jpegai_mobile.latent.residual_scaling import (
+    BREAKPOINTS,
+    GRFS_SCALES,
+    RVS_SCALES,
+    decoder_multiplier,
+    log_offset,
+)
+
+from .vectors import DATA, all_stream_folders, stream_folder, unit_vectors
+
+MODEL_BYTES = (DATA / "entropy_1.bin").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def model() -> EntropyModel:
+    return EntropyModel.from_bytes(MODEL_BYTES)
+
+
+def oracle_arrays(folder: Path) -> dict[str, np.ndarray]:
+    """The reference's integer arrays of a stream under the names of the trace; those it stored."""
+    with np.load(folder / "oracle.npz") as file:
+        oracle = {name: file[name] for name in file.files}
+    arrays = {}
+    for suffix in ("y", "uv"):
+        names = {"z": "z", "scale_index": "skip_sigma", "sigma": "sigma", "residual": "q"}
+        for ours, theirs in names.items():
+            if f"{suffix}_{theirs}" in oracle:
+                arrays[f"{ours}_{suffix}"] = oracle[f"{suffix}_{theirs}"]
+        if f"scale_index_{suffix}" in arrays:
+            shape = arrays[f"scale_index_{suffix}"].shape
+            arrays.setdefault(f"sigma_{suffix}", arrays[f"scale_index_{suffix}"])
+            bits = np.unpackbits(oracle[f"{suffix}_mask"])[: np.prod(shape)]
+            arrays[f"skip_mask_{suffix}"] = bits.reshape(shape).astype(bool)
+    if "qmap" in oracle:
+        arrays["quality_map"] = oracle["qmap"]
+    return arrays
+
+
+def differing_arrays(arrays: EntropyArrays, expected: dict[str, np.ndarray]) -> list[str]:
+    """Names of the arrays that are not equal to the expected ones."""
+    named = arrays.named()
+    return [name for name, values in expected.items() if not np.array_equal(named[name], values)]
+
+
+@pytest.mark.parametrize("folder", all_stream_folders(), ids=lambda folder: folder.name)
+def test_arrays_equal_the_oracle(folder: Path, model: EntropyModel) -> None:
+    arrays = decode_entropy_stage(read_code_stream((folder / "stream.jai").read_bytes()), model)
+    expected = oracle_arrays(folder)
+    assert len(expected) >= 4
+    assert differing_arrays(arrays, expected) == []
+
+
+def test_trace_types_and_shapes(model: EntropyModel) -> None:
+    named = decode_entropy_stage(
+        read_code_stream((stream_folder("numchs_33_5_187x133") / "stream.jai").read_bytes()), model
+    ).named()
+    types = {"z": np.int8, "scale_index": np.int32, "sigma": np.int32, "skip_mask": np.bool_, "residual": np.int16}
+    for name, dtype in types.items():
+        for component in Component:
+            array = named[f"{name}_{component.suffix}"]
+            assert (array.dtype, len(array)) == (dtype, component.channels)
+    assert not named["residual_y"][33:].any() and not named["residual_uv"][5:].any()
+
+
+def test_channel_limit_keeps_the_first_channels(model: EntropyModel) -> None:
+    stream = read_code_stream((stream_folder("bop_64x64") / "stream.jai").read_bytes())
+    full, limited = (decode_entropy_stage(stream, model, limit) for limit in (None, (40, 7)))
+    for component, limit in zip(Component, (40, 7), strict=True):
+        kept, whole = limited.components[component].residual, full.components[component].residual
+        assert np.array_equal(kept[:limit], whole[:limit]) and not kept[limit:].any() and whole[limit:].any()
+
+
+def test_other_weights_are_noticed(model: EntropyModel) -> None:
+    tables = model.components[0]
+    other = EntropyModel((type(tables)(tables.gain + 40, tables.z_cumulative, tables.hyper_scale_decoder), model.components[1]))
+    with pytest.raises(InvalidStream, match="made for other weights"):
+        decode_entropy_stage(read_code_stream((stream_folder("bop_64x64") / "stream.jai").read_bytes()), other)
+
+
+def test_residual_scaling_tables_equal_the_reference() -> None:
+    vectors = unit_vectors("rvs_tables")
+    averages = np.arange(4352)
+    for model_id in range(4):
+        for group in range(3):
+            for rvs in (0, 1):
+                interval = np.searchsorted(BREAKPOINTS[model_id], averages, side="right")
+                scales = RVS_SCALES[model_id][group] if rvs else (GRFS_SCALES[group],) * 4
+                scale = np.array(scales, np.int32)[interval]
+                prefix = f"model{model_id}_grfs{group}_rvs{rvs}"
+                assert np.array_equal(scale, vectors[f"{prefix}_mul_enc_q7"])
+                assert np.array_equal(log_offset(scale), vectors[f"{prefix}_log_add"])
+                assert np.array_equal(decoder_multiplier(scale), vectors[f"{prefix}_mul_dec_q16"])
+
+
+def test_model_tables_round_trip() -> None:
+    assert EntropyModel.from_bytes(MODEL_BYTES).to_bytes() == MODEL_BYTES
+
+
+@pytest.mark.parametrize("position", [0, 9, 500, 2_000, len(MODEL_BYTES) - 1])
+def test_damaged_model_tables_are_refused(position: int) -> None:
+    damaged = bytearray(MODEL_BYTES)
+    damaged[position] ^= 0x10
+    with pytest.raises(BundleError, match="integer tables"):
+        EntropyModel.from_bytes(bytes(damaged))
+
+
+@pytest.mark.parametrize("length", [0, 7, 12, 4000])
+def test_truncated_model_tables_are_refused(length: int) -> None:
+    with pytest.raises(BundleError, match="integer tables"):
+        EntropyModel.from_bytes(MODEL_BYTES[:length])
