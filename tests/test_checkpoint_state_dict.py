@@ -76,7 +76,9 @@ class MakesFolder:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("wrap", [lambda bomb: bomb, lambda bomb: {"w": bomb}, lambda bomb: {"w": [(bomb,)]}])
-def test_a_foreign_pickle_runs_nothing(protocol: int, wrap: Callable[[object], object], tmp_path: Path) -> None:
+def test_a_foreign_pickle_runs_nothing(
+    protocol: int, wrap: Callable[[object], object], tmp_path: Path
+) -> None:
     folder = tmp_path / "made"
     foreign = pickle.dumps(wrap(MakesFolder(folder)), protocol)
     refusal(bytes(Archive({}, pickle=foreign)))
@@ -127,7 +129,8 @@ FORGED_TENSORS = {
 
 
 @pytest.mark.parametrize(
-    ("reason", "tensor"), [(reason, tensor) for reason, tensors in FORGED_TENSORS.items() for tensor in tensors]
+    ("reason", "tensor"),
+    [(reason, tensor) for reason, tensors in FORGED_TENSORS.items() for tensor in tensors],
 )
 def test_a_forged_tensor_is_named(reason: str, tensor: Tensor) -> None:
     message = refusal(bytes(Archive({"good": WEIGHT, "layer.weight": tensor})))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from converters.checkpoint import EICCI_BANK, CheckpointTree, common_name, network_parameters, synthesis_name
 from jpegai_mobile.errors import BundleError
@@ -66,7 +68,16 @@ def test_sources_are_the_hashes_of_what_was_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "aliases",
-    ["[]", "{", '{"a": 1}', '{"a": "../secret.pth"}', '{"a": "/etc/passwd"}', '{"/a": "b"}', "\0", "[" * 100_000],
+    [
+        "[]",
+        "{",
+        '{"a": 1}',
+        '{"a": "../secret.pth"}',
+        '{"a": "/etc/passwd"}',
+        '{"/a": "b"}',
+        "\0",
+        "[" * 100_000,
+    ],
 )
 def test_unsound_aliases_are_refused(aliases: str, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"aliases\.json"):
@@ -107,8 +118,8 @@ def test_the_bank_follows_operating_point_and_order(
 def test_parameters_are_checked_against_the_graph(tmp_path: Path) -> None:
     weight = np.arange(72, dtype=np.float16).reshape(4, 2, 3, 3)
     bias = np.ones(4)
-    good = {"layer.weight": weight, "layer.bias": bias, "other": np.ones(1)}
-    forged = {
+    good: dict[str, NDArray[Any]] = {"layer.weight": weight, "layer.bias": bias, "other": np.ones(1)}
+    forged: dict[str, dict[str, NDArray[Any]]] = {
         "is missing": {"layer.weight": weight},
         "has shape": {"layer.weight": weight[:3], "layer.bias": bias},
         "has type int8": {"layer.weight": weight.astype(np.int8), "layer.bias": bias},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -162,7 +163,7 @@ def test_pixel_shuffle_and_back(channels: int, size: tuple[int, int], factor: in
     assert np.array_equal(run(PixelUnshuffle(output="y", inputs=("x",), factor=factor), shuffled), x)
 
 
-SCALARS = {
+SCALARS: dict[Node, Callable[[float], float]] = {
     Relu(output="y", inputs=("x",)): lambda v: v if v > 0 else 0.0,
     Relu6(output="y", inputs=("x",)): lambda v: min(max(v, 0.0), 6.0),
     LeakyRelu(output="y", inputs=("x",), slope=0.25): lambda v: v if v > 0 else 0.25 * v,

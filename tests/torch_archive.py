@@ -136,7 +136,10 @@ class Archive:
             name: tensor.described(str(key))
             for key, (name, tensor) in enumerate(zip(self.tensors, tensors, strict=True))
         }
-        records = {"data.pkl": pickled(described) if self.pickle is None else self.pickle, "byteorder": b"little"}
+        records = {
+            "data.pkl": pickled(described) if self.pickle is None else self.pickle,
+            "byteorder": b"little",
+        }
         records |= {f"data/{key}": tensor.array.tobytes() for key, tensor in enumerate(tensors)}
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", self.compression) as archive:
