@@ -1,0 +1,1 @@
+"""Sample planes of a decoded picture: chroma formats, colour conversion and output files."""

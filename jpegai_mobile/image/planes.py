@@ -1,0 +1,36 @@
+"""The three sample planes of a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+"""Samples [row, column] on the 0..255 scale, whatever the bit depth of the output."""
+
+Size = tuple[int, int]
+"""Rows, columns."""
+
+Subsampling = tuple[int, int]
+"""(vertical, horizontal) luma samples per chroma sample: 1 or 2."""
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """Luma and chroma; u and v are smaller than y when chroma is subsampled."""
+
+    y: Plane
+    u: Plane
+    v: Plane
+
+    @property
+    def size(self) -> Size:
+        """Rows and columns of luma."""
+        return self.y.shape[0], self.y.shape[1]
+
+
+def chroma_size(luma: Size, subsampling: Subsampling) -> Size:
+    """Rows and columns of chroma for a picture of `luma` size; the last sample of an odd size has its own."""
+    return -(-luma[0] // subsampling[0]), -(-luma[1] // subsampling[1])
