@@ -1,0 +1,311 @@
+/* The entropy stage: from sub-streams and integer tables to quantised residuals. */
+#include <string.h>
+
+#include "code_stream.h"
+#include "hyper_scale_decoder.h"
+#include "quality_map.h"
+#include "residual.h"
+#include "residual_scaling.h"
+#include "skip_mode.h"
+#include "z.h"
+
+/* --- arrays that are handed out -------------------------------------------------------------------------------- */
+
+static jai_status allocate_latents(jai_pool *pool, const jai_component_arrays *a, size_t element, void **memory)
+{
+    return jai_pool_allocate(pool, (size_t)a->rows * a->columns, a->channels * element, memory);
+}
+
+static jai_status allocate_arrays(jai_stream *stream, unsigned component, uint32_t channels, uint32_t wanted)
+{
+    jai_pool *pool = &stream->arrays_pool;
+    jai_component_arrays *a = &stream->arrays.component[component];
+    const uint32_t height = jai_picture_height(&stream->picture);
+    const uint32_t width = jai_picture_width(&stream->picture);
+    void *memory = NULL;
+    *a = (jai_component_arrays){.channels = channels,
+                                .rows = jai_cover(height, JAI_LATENT_GRID),
+                                .columns = jai_cover(width, JAI_LATENT_GRID),
+                                .z_rows = jai_cover(height, JAI_Z_GRID),
+                                .z_columns = jai_cover(width, JAI_Z_GRID)};
+    JAI_TRY(jai_pool_allocate(pool, (size_t)a->z_rows * a->z_columns, channels, &memory));
+    a->z = memory;
+    JAI_TRY(allocate_latents(pool, a, sizeof *a->residual, &memory));
+    a->residual = memory;
+    if ((wanted & JAI_SCALE_INDEX) != 0) {
+        JAI_TRY(allocate_latents(pool, a, sizeof *a->scale_index, &memory));
+        a->scale_index = memory;
+    }
+    if ((wanted & JAI_SIGMA) != 0) {
+        JAI_TRY(allocate_latents(pool, a, sizeof *a->sigma, &memory));
+        a->sigma = memory;
+    }
+    if ((wanted & JAI_SKIP_MASK) != 0) {
+        JAI_TRY(allocate_latents(pool, a, sizeof *a->skip_mask, &memory));
+        a->skip_mask = memory;
+    }
+    return JAI_OK;
+}
+
+/* --- hyper latents --------------------------------------------------------------------------------------------- */
+
+static jai_status decode_z_component(jai_tans_decoder *decoder, const jai_component_tables *tables, int16_t *symbols,
+                                     const jai_component_arrays *a)
+{
+    const size_t count = (size_t)a->z_rows * a->z_columns;
+    int8_t *z = a->z;
+    for (uint32_t channel = 0; channel < a->channels; channel++) {
+        JAI_TRY(jai_z_decode_row(decoder, tables->z_cumulative + (size_t)channel * JAI_Z_SYMBOLS, symbols, count));
+        for (size_t i = 0; i < count; i++) {
+            if (symbols[i] >= JAI_Z_SYMBOLS) {
+                return jai_substream_fail(decoder->context, &decoder->substream, "a hyper latent is out of range");
+            }
+            *z++ = (int8_t)(symbols[i] - JAI_Z_OFFSET);
+        }
+    }
+    return JAI_OK;
+}
+
+static jai_status decode_z(jai_stream *stream, const jai_model *model)
+{
+    const jai_component_arrays *a = stream->arrays.component;
+    const unsigned threads = jai_threads(stream->picture.multi_threading_z, stream->picture.log2_num_threads_z_minus1);
+    jai_tans_decoder decoder;
+    void *symbols = NULL;
+    JAI_TRY(jai_pool_allocate(&stream->arrays_pool, (size_t)a->z_rows * a->z_columns, sizeof(int16_t), &symbols));
+    JAI_TRY(jai_tans_open(&decoder, stream->pool.context, &stream->z, threads));
+    for (unsigned component = 0; component < JAI_COMPONENTS; component++) {
+        JAI_TRY(decode_z_component(&decoder, &model->component[component], symbols, &a[component]));
+    }
+    JAI_TRY(jai_tans_close(&decoder));
+    jai_pool_free(&stream->arrays_pool, symbols);
+    return JAI_OK;
+}
+
+/* --- residual -------------------------------------------------------------------------------------------------- */
+
+/* A component that is being decoded, and the planes of one channel of a region, [rows][columns] of the region. */
+typedef struct component_stage {
+    jai_stream *stream;
+    const jai_model *model;
+    unsigned component;
+    const jai_component_header *header;
+    const jai_component_tables *tables;
+    const jai_component_arrays *arrays;
+    jai_scale_decoder scale_decoder;
+    int32_t *scale_index;
+    int32_t *sigma;
+    int32_t *quality_offset;
+    uint8_t *kept;
+    uint8_t *mask;
+    uint8_t *table_index;
+} component_stage;
+
+static jai_status allocate_planes(component_stage *s)
+{
+    jai_pool *pool = &s->stream->arrays_pool;
+    const size_t count = (size_t)s->arrays->rows * s->arrays->columns;
+    void *memory = NULL;
+    JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
+    s->scale_index = memory;
+    JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
+    s->sigma = memory;
+    JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
+    s->quality_offset = memory;
+    JAI_TRY(jai_pool_allocate(pool, count, 1, &memory));
+    s->kept = memory;
+    JAI_TRY(jai_pool_allocate(pool, count, 1, &memory));
+    s->mask = memory;
+    JAI_TRY(jai_pool_allocate(pool, count, 1, &memory));
+    s->table_index = memory;
+    return JAI_OK;
+}
+
+static void free_planes(component_stage *s)
+{
+    jai_pool *pool = &s->stream->arrays_pool;
+    jai_pool_free(pool, s->scale_index);
+    jai_pool_free(pool, s->sigma);
+    jai_pool_free(pool, s->quality_offset);
+    jai_pool_free(pool, s->kept);
+    jai_pool_free(pool, s->mask);
+    jai_pool_free(pool, s->table_index);
+}
+
+static size_t region_area(const jai_rectangle *region)
+{
+    return (size_t)(region->bottom - region->top) * (region->right - region->left);
+}
+
+static void load_quality_offset(component_stage *s, const jai_rectangle *region)
+{
+    const int8_t *map = s->stream->arrays.quality_map;
+    int32_t *offset = s->quality_offset;
+    for (uint32_t row = region->top; row < region->bottom; row++) {
+        for (uint32_t column = region->left; column < region->right; column++) {
+            *offset++ = map != NULL ? jai_quality_log_offset(map[(size_t)row * s->arrays->columns + column]) : 0;
+        }
+    }
+}
+
+/* Fills the planes of a channel. */
+static void prepare_channel(component_stage *s, uint32_t channel, const jai_rectangle *region)
+{
+    const jai_picture_header *picture = &s->stream->picture;
+    const size_t count = region_area(region);
+    const int32_t offset = jai_int16_le(s->tables->gain + (size_t)channel * 2) +
+                           picture->beta_displacement_log_plus_2048[s->component] - 2048;
+    jai_scale_decoder_run(&s->scale_decoder, channel, region, s->scale_index);
+    for (size_t i = 0; i < count; i++) {
+        s->scale_index[i] += offset + s->quality_offset[i];
+    }
+    jai_skip_mask(s->scale_index, s->kept, s->mask, count);
+    jai_scale_sigma(s->header, picture->model_id, channel, s->scale_index, region->bottom - region->top,
+                    region->right - region->left, s->sigma);
+    for (size_t i = 0; i < count; i++) {
+        s->table_index[i] = jai_table_index(s->sigma[i]);
+    }
+}
+
+/* Copies a plane of the region to where it lies in an array of the whole component; NULL: it is not wanted. */
+static void store_plane(const component_stage *s, void *array, const void *plane, size_t element, uint32_t channel,
+                        const jai_rectangle *region)
+{
+    if (array == NULL) {
+        return;
+    }
+    const size_t width = (region->right - region->left) * element;
+    const size_t line = s->arrays->columns * element;
+    uint8_t *to = (uint8_t *)array + ((size_t)channel * s->arrays->rows + region->top) * line + region->left * element;
+    const uint8_t *from = plane;
+    for (uint32_t row = region->top; row < region->bottom; row++, to += line, from += width) {
+        memcpy(to, from, width);
+    }
+}
+
+/* Decodes the residuals of a channel in place; neighbouring rows of a region as wide as the picture are one piece. */
+static jai_status decode_channel(const component_stage *s, jai_tans_row *coder, uint32_t channel,
+                                 const jai_rectangle *region)
+{
+    const size_t width = region->right - region->left;
+    const size_t piece = width == s->arrays->columns ? region_area(region) : width;
+    const size_t first = ((size_t)channel * s->arrays->rows + region->top) * s->arrays->columns + region->left;
+    int16_t *residual = s->arrays->residual + first;
+    for (size_t done = 0; done < region_area(region); done += piece, residual += s->arrays->columns) {
+        JAI_TRY(jai_tans_row_decode(coder, s->model->residual_table, s->table_index + done, s->mask + done, residual,
+                                    piece));
+    }
+    return JAI_OK;
+}
+
+static jai_status decode_region(component_stage *s, uint32_t number)
+{
+    const jai_picture_header *picture = &s->stream->picture;
+    const jai_substream *substream = &s->stream->residual[s->component][number];
+    const bool present = substream->payload != NULL;
+    const jai_rectangle region = jai_region_latents(picture, number);
+    const jai_component_arrays *a = s->arrays;
+    jai_tans_decoder decoder;
+    jai_tans_row coder;
+    if (present) {
+        const unsigned threads = jai_threads(s->header->multi_threading_r, s->header->log2_num_threads_r_minus1);
+        JAI_TRY(jai_tans_open(&decoder, s->stream->pool.context, substream, threads));
+        jai_tans_row_begin(&coder, &decoder, jai_residual_read_escape,
+                           (uint64_t)region_area(&region) * s->header->num_chs);
+    }
+    load_quality_offset(s, &region);
+    jai_kept_positions(picture, s->header, &region, s->kept);
+    for (uint32_t channel = 0; channel < a->channels; channel++) {
+        prepare_channel(s, channel, &region);
+        store_plane(s, a->scale_index, s->scale_index, sizeof *a->scale_index, channel, &region);
+        store_plane(s, a->sigma, s->sigma, sizeof *a->sigma, channel, &region);
+        store_plane(s, a->skip_mask, s->mask, sizeof *a->skip_mask, channel, &region);
+        if (present && channel < s->header->num_chs) {
+            JAI_TRY(decode_channel(s, &coder, channel, &region));
+        }
+    }
+    if (present) {
+        JAI_TRY(jai_tans_row_end(&coder));
+        JAI_TRY(jai_tans_close(&decoder));
+    }
+    return JAI_OK;
+}
+
+/*
+ * Residual channels that are kept for a limit: progressive decoding stops where the symbols of whole channels fill
+ * whole groups of every thread.
+ */
+static uint32_t kept_channels(const component_stage *s, uint32_t limit)
+{
+    const unsigned threads = jai_threads(s->header->multi_threading_r, s->header->log2_num_threads_r_minus1);
+    const uint64_t area = (uint64_t)s->arrays->rows * s->arrays->columns;
+    for (uint32_t block = 1; block <= limit; block++) {
+        if (block * area % (JAI_TANS_GROUP * threads) == 0) {
+            const uint32_t rounded = jai_cover(limit, block) * block;
+            return rounded < s->header->num_chs ? rounded : s->header->num_chs;
+        }
+    }
+    return limit < s->header->num_chs ? limit : s->header->num_chs;
+}
+
+static void drop_channels(const component_stage *s, uint32_t limit)
+{
+    const size_t area = (size_t)s->arrays->rows * s->arrays->columns;
+    const uint32_t kept = kept_channels(s, limit);
+    memset(s->arrays->residual + kept * area, 0, (s->arrays->channels - kept) * area * sizeof(int16_t));
+}
+
+static jai_status decode_component(jai_stream *stream, const jai_model *model, unsigned component, uint32_t limit)
+{
+    jai_pool *pool = &stream->arrays_pool;
+    const jai_component_arrays *a = &stream->arrays.component[component];
+    component_stage s = {.stream = stream,
+                         .model = model,
+                         .component = component,
+                         .header = &stream->picture.component[component],
+                         .tables = &model->component[component],
+                         .arrays = a};
+    JAI_TRY(jai_scale_decoder_open(&s.scale_decoder, pool, s.tables, a->z, a->z_rows, a->z_columns));
+    JAI_TRY(allocate_planes(&s));
+    for (uint32_t region = 0; region < jai_region_count(&stream->picture); region++) {
+        JAI_TRY(decode_region(&s, region));
+    }
+    drop_channels(&s, limit);
+    free_planes(&s);
+    jai_scale_decoder_close(&s.scale_decoder, pool);
+    return JAI_OK;
+}
+
+/* --- the whole stage ------------------------------------------------------------------------------------------- */
+
+static jai_status decode_stage(jai_stream *stream, const jai_model *model, const jai_options *options)
+{
+    const jai_picture_header *picture = &stream->picture;
+    JAI_TRY(allocate_arrays(stream, JAI_LUMA, JAI_LUMA_CHANNELS, options->arrays));
+    JAI_TRY(allocate_arrays(stream, JAI_CHROMA, JAI_CHROMA_CHANNELS, options->arrays));
+    JAI_TRY(decode_z(stream, model));
+    stream->arrays.quality_map = NULL;
+    if (picture->gain_3D_enable_flag != 0) {
+        const jai_component_arrays *a = stream->arrays.component;
+        JAI_TRY(jai_quality_map_decode(&stream->arrays_pool, model->residual_table, &stream->quality_map,
+                                       jai_threads(picture->multi_threading_q, picture->log2_num_threads_q_minus1),
+                                       picture->quality_map_entropy_index, a->rows, a->columns,
+                                       &stream->arrays.quality_map));
+    }
+    JAI_TRY(decode_component(stream, model, JAI_LUMA, options->max_channels[JAI_LUMA]));
+    return decode_component(stream, model, JAI_CHROMA, options->max_channels[JAI_CHROMA]);
+}
+
+jai_status jai_stream_decode(jai_stream *stream, const jai_model *model, const jai_options *options,
+                             const jai_arrays **arrays)
+{
+    *arrays = NULL;
+    jai_pool_release(&stream->arrays_pool);
+    const jai_status status = decode_stage(stream, model, options);
+    if (status != JAI_OK) {
+        jai_pool_release(&stream->arrays_pool);
+        return status;
+    }
+    *arrays = &stream->arrays;
+    return JAI_OK;
+}
