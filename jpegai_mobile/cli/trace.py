@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import io
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..codestream.stream import read_code_stream
+from ..image.output_stream import output_stream
+from ..runtime.bundle import Bundle
 from ..runtime.decoder import Decoder, DecodeOptions
 from ..runtime.default_bundle import open_bundle
-from ..runtime.entropy_engine import ENGINES
-from .files import output_file, read_input
+from ..runtime.entropy_engine import ENGINES, run_entropy_stage
+from .files import read_input
 
 EXAMPLES = """examples:
   jpegai trace photo.jai photo.npz --bundle model.jaib
@@ -43,7 +48,16 @@ def run(options: argparse.Namespace) -> None:
     """Write the trace of a stream."""
     data = read_input(options.stream)
     with open_bundle(options.bundle) as bundle:
-        decoder = Decoder(bundle)
-        arrays = decoder.trace(data, DecodeOptions(engine=options.engine), options.latents, options.planes)
-    with output_file(options.output) as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        arrays = _trace(data, bundle, options)
+    archive = io.BytesIO()  # zip files need to seek, and the output may be a pipe
+    np.savez_compressed(archive, allow_pickle=False, **arrays)
+    with output_stream(options.output) as stream:
+        stream.write(archive.getbuffer())
+
+
+def _trace(data: bytes, bundle: Bundle, options: argparse.Namespace) -> dict[str, NDArray[Any]]:
+    if options.latents or options.planes:
+        reconstruction = Decoder(bundle).reconstruct(data, DecodeOptions(engine=options.engine))
+        return reconstruction.arrays.named() | reconstruction.float_arrays(options.latents, options.planes)
+    model_id = read_code_stream(data).picture.model_id
+    return run_entropy_stage(data, bundle.entropy_model_bytes(model_id), options.engine).named()

@@ -1,0 +1,96 @@
+"""`jpegai decode`: a code stream to a picture file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from ..codestream.picture_header import SYNTHESIS_TRANSFORMS
+from ..image.layout import PictureLayout
+from ..image.output import FORMATS, OutputFormatError, format_of, write_picture
+from ..runtime.decoder import DEFAULT_THREADS, DecodedPicture, Decoder, DecodeOptions
+from ..runtime.default_bundle import open_bundle
+from ..runtime.manifest import PRECISIONS
+from .files import read_input
+from .usage import UsageError, channel_limits, positive
+
+EXAMPLES = """examples:
+  jpegai decode photo.jai photo.png --bundle model
+  jpegai decode photo.jai photo.png --operating-point sop     the simpler networks, where the stream allows them
+  jpegai decode photo.jai - --format ppm | display            to stdout
+  jpegai decode photo.jai preview.jpg --max-channels 48,16    a coarser picture from the first channels
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Declare the command line of `jpegai decode`."""
+    parser = commands.add_parser(
+        "decode",
+        help="decode a code stream to a picture",
+        description="Decode a JPEG AI code stream to a picture file.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("stream", metavar="STREAM", help="code stream, or - for stdin")
+    parser.add_argument("output", metavar="OUT", help=f"picture ({', '.join(FORMATS)} by its name), or - for stdout")
+    parser.add_argument("--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE)")
+    parser.add_argument("--format", choices=FORMATS, help="picture format, where the name does not tell")
+    parser.add_argument(
+        "--operating-point",
+        choices=SYNTHESIS_TRANSFORMS,
+        help="synthesis networks to use (default: the first of the stream's list that the bundle holds)",
+    )
+    parser.add_argument("--precision", choices=PRECISIONS, help="of the networks (default: the most exact in the bundle)")
+    parser.add_argument("--threads", type=positive, default=DEFAULT_THREADS, metavar="N", help="default %(default)s")
+    parser.add_argument(
+        "--max-channels", type=channel_limits, metavar="Y,UV", help="use only the first residual channels"
+    )
+    parser.add_argument("--no-filters", action="store_true", help="leave the post-filters out")
+    parser.add_argument("--allow-partial", action="store_true", help="decode although independent regions are missing")
+    parser.add_argument("--stats", action="store_true", help="print time and choices on stderr")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Decode a stream and write the picture."""
+    try:
+        file_format = options.format or format_of(options.output)
+    except OutputFormatError as error:
+        raise UsageError(f"{error} (--format)") from error
+    data = read_input(options.stream)
+    with open_bundle(options.bundle) as bundle:
+        start = time.perf_counter()
+        picture = Decoder(bundle).decode(data, _decode_options(options))
+        decoded = time.perf_counter()
+    for note in picture.notes:
+        print(f"jpegai decode: note: {note}", file=sys.stderr)
+    layout = PictureLayout.of(picture.stream.picture)
+    try:
+        write_picture(options.output, picture.planes, layout, file_format)
+    except OutputFormatError as error:
+        raise UsageError(str(error)) from error
+    if options.stats:
+        _print_stats(picture, decoded - start, time.perf_counter() - decoded, len(data))
+
+
+def _decode_options(options: argparse.Namespace) -> DecodeOptions:
+    return DecodeOptions(
+        operating_point=options.operating_point,
+        precision=options.precision,
+        num_threads=options.threads,
+        max_channels=options.max_channels,
+        filters=not options.no_filters,
+        allow_partial=options.allow_partial,
+    )
+
+
+def _print_stats(picture: DecodedPicture, decode_seconds: float, write_seconds: float, stream_bytes: int) -> None:
+    height, width = picture.stream.picture.display_size
+    print(
+        f"{width} x {height}, {stream_bytes} bytes ({8 * stream_bytes / (width * height):.3f} bit per pixel), "
+        f"{picture.operating_point} {picture.precision}: decoded in {decode_seconds * 1000:.0f} ms "
+        f"({width * height / 1e6 / decode_seconds:.2f} megapixels per second), written in {write_seconds * 1000:.0f} ms",
+        file=sys.stderr,
+    )
