@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from converters.state_dict import parse_state_dict, read_file
 from jpegai_mobile.errors import BundleError
-from jpegai_mobile.networks import catalogue
 from jpegai_mobile.networks.graph import Graph
 
 MODEL_SUFFIXES = ("0.002", "0.012", "0.075", "0.5")
@@ -83,30 +82,9 @@ class CheckpointTree:
         """Entropy part, hyper encoder, hyper decoder and (luma) context model of a component."""
         return self.read(common_name(component, model))
 
-    def synthesis(self, operating_point: str, component: str, model: int) -> CheckpointFile:
-        """The synthesis transform of a component at an operating point."""
-        return self.read(synthesis_name(operating_point, component, model))
-
-    def analysis(self, component: str, model: int) -> CheckpointFile:
-        """The analysis transform of a component."""
-        return self.read(analysis_name(component, model))
-
     def eicci(self, operating_point: str, index: int) -> CheckpointFile:
         """Network `index` (0..9) of the eICCI bank that `operating_point` uses."""
         return self.read(eicci_name(self.root, operating_point, index))
-
-    def network(
-        self, network: str, component: str, model: int, operating_point: str | None = None
-    ) -> tuple[Graph, dict[str, NDArray[np.float32]]]:
-        """A network of a model (see `catalogue`; eICCI networks belong to no model) with its parameters."""
-        graph = catalogue.build(network, component, operating_point)
-        if operating_point is not None:
-            file = self.synthesis(operating_point, component, model)
-        elif network == "analysis":
-            file = self.analysis(component, model)
-        else:
-            file = self.common(component, model)
-        return graph, network_parameters(file, graph)
 
     def _stored_name(self, name: str) -> str:
         return name if (self.root / name).is_file() else self._aliases.get(name, name)

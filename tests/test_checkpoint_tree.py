@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from converters.checkpoint import EICCI_BANK, CheckpointTree, common_name, network_parameters, synthesis_name
+from converters.checkpoint import (
+    EICCI_BANK,
+    CheckpointTree,
+    analysis_name,
+    common_name,
+    network_parameters,
+    synthesis_name,
+)
+from converters.source_networks import checkpoint_name
 from jpegai_mobile.errors import BundleError
 from jpegai_mobile.networks import catalogue
 from jpegai_mobile.networks.builder import GraphBuilder
@@ -89,9 +97,9 @@ def test_what_is_absent_is_named(tmp_path: Path) -> None:
         CheckpointTree(tmp_path / "absent")
     tree = small_tree(tmp_path)
     with pytest.raises(BundleError, match=r"VM_hop/decoder_UV_0\.075\.pth: No such file"):
-        tree.synthesis("hop", "uv", 2)
+        tree.read(synthesis_name("hop", "uv", 2))
     with pytest.raises(BundleError, match=r"VM_bop/encoder_Y_0\.002\.pth: No such file"):
-        tree.analysis("y", 0)
+        tree.read(analysis_name("y", 0))
     with pytest.raises(BundleError, match="no eICCI_"):
         tree.eicci("sop", 0)
 
@@ -146,19 +154,16 @@ def test_the_conformance_tree_reads_whole() -> None:
         assert tree.read(name).tensors
     assert tree.sources == {name: entry["sha256"] for name, entry in stored.items()}
     for network, component, operating_point in catalogue.BUILDERS:
-        if network == "eicci":
-            file = tree.eicci("hop", 9)
-            graph = catalogue.build(network, component)
-            parameters = network_parameters(file, graph)
-        else:
-            graph, parameters = tree.network(network, component, 3, operating_point)
-        assert tuple(parameters) == graph.parameter_names()
+        key = (network, component, operating_point)
+        file = tree.eicci("hop", 9) if network == "eicci" else tree.read(checkpoint_name(key, 3))
+        graph = catalogue.build(*key)
+        assert tuple(network_parameters(file, graph)) == graph.parameter_names()
 
 
 @needs_conformance
 @pytest.mark.parametrize("operating_point", ["sop", "bop", "hop"])
 @pytest.mark.parametrize("component", ["y", "uv"])
 def test_a_synthesis_graph_uses_every_tensor_of_its_file(operating_point: str, component: str) -> None:
-    file = CheckpointTree(CONFORMANCE / "checkpoints").synthesis(operating_point, component, 1)
+    file = CheckpointTree(CONFORMANCE / "checkpoints").read(synthesis_name(operating_point, component, 1))
     graph = catalogue.build("synthesis", component, operating_point)
     assert set(graph.parameter_names()) == set(file.tensors)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from converters.checkpoint import CheckpointTree, network_parameters
+from converters.source_networks import checkpoint_name
 from jpegai_mobile.networks import catalogue
 from jpegai_mobile.networks.context_model import STAGE_PHASES
 from jpegai_mobile.networks.evaluate import evaluate
@@ -51,8 +52,8 @@ def oracle(stream: str) -> dict[str, Array]:
 def run(
     key: catalogue.NetworkKey, inputs: dict[str, Array], extent: tuple[int, int], dtype: type = np.float64
 ) -> dict[str, Array]:
-    network, component, operating_point = key
-    graph, parameters = tree().network(network, component, MODEL, operating_point)
+    graph = catalogue.build(*key)
+    parameters = network_parameters(tree().read(checkpoint_name(key, MODEL)), graph)
     return evaluate(graph, parameters, inputs, extent, dtype)
 
 
