@@ -4,21 +4,21 @@
 
     picture = jpegai_mobile.decode(stream_bytes, bundle="model")     # NumPy [row, column, RGB]
     description = jpegai_mobile.info(stream_bytes)                   # headers as a dictionary
+
+The network runtime is loaded when the first picture is decoded, not when this package is imported.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .codestream.description import describe
-from .codestream.stream import read_code_stream
 from .errors import BundleError, InvalidStream, JpegAiError, LimitExceeded, Unsupported
-from .image.chroma import to_444
-from .image.colour import Samples, yuv_to_rgb
-from .runtime.decoder import DecodedPicture, Decoder, DecodeOptions
-from .runtime.default_bundle import open_bundle
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .api import decode, info
+    from .runtime.decoder import DecodedPicture, DecodeOptions, Decoder
+    from .runtime.default_bundle import open_bundle
 
 __all__ = [
     "BundleError",
@@ -35,22 +35,20 @@ __all__ = [
     "open_bundle",
 ]
 
-
-def info(data: bytes) -> dict[str, Any]:
-    """Headers, segments and a summary of a code stream, JSON-ready; nothing is decoded. Raises InvalidStream."""
-    return describe(read_code_stream(data, max_samples=_NO_LIMIT, allow_missing_regions=True))
-
-
-def decode(data: bytes, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Samples:
-    """Decode a code stream to RGB samples [row, column, 3]: uint8, or uint16 in 0..1023 for 10 bit.
-
-    A YUV picture is converted by BT.709. Without `bundle`, $JPEGAI_BUNDLE or the packaged bundle is used.
-    Raises InvalidStream, Unsupported, LimitExceeded or BundleError.
-    """
-    with open_bundle(bundle) as opened:
-        picture = Decoder(opened).decode(data, options)
-    return yuv_to_rgb(to_444(picture.planes), picture.stream.picture.bit_depth)
+_HOME = {
+    "decode": "api",
+    "info": "api",
+    "DecodeOptions": "runtime.decoder",
+    "DecodedPicture": "runtime.decoder",
+    "Decoder": "runtime.decoder",
+    "open_bundle": "runtime.default_bundle",
+}
+"""Modules of the names that are loaded when they are first used."""
 
 
-_NO_LIMIT = 1 << 62
-"""More samples than the headers can announce."""
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
