@@ -1,6 +1,6 @@
 """Writes the C header of the residual masses from the Python module that holds them.
 
-    python tools/write_residual_masses.py > jpegai_mobile/native/entropy/residual_masses.h
+python tools/write_residual_masses.py > jpegai_mobile/native/entropy/residual_masses.h
 """
 
 from __future__ import annotations
