@@ -29,7 +29,8 @@ def quantise(plane: Plane, bit_depth: int) -> Samples:
     peak = (1 << bit_depth) - 1
     scaled = plane if peak == FULL else plane / FULL * np.float32(peak)
     rounded = np.clip(np.round(scaled), 0, peak)
-    return rounded.astype(np.uint8) if bit_depth == 8 else rounded.astype(np.uint16)
+    samples: Samples = rounded.astype(np.uint8) if bit_depth == 8 else rounded.astype(np.uint16)
+    return samples
 
 
 def yuv_to_rgb(planes: Planes, bit_depth: int) -> Samples:

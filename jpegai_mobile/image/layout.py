@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
 from ..codestream.picture_header import PictureHeader
 from ..errors import Unsupported
@@ -28,7 +27,7 @@ class PictureLayout:
     """True when the source was RGB; else YUV samples are the output."""
 
     @classmethod
-    def of(cls, picture: PictureHeader) -> Self:
+    def of(cls, picture: PictureHeader) -> PictureLayout:
         """The layout that a picture header announces; raises Unsupported for one that cannot be output."""
         check_chroma_formats(picture)
         if picture.colour_transform_idx not in (YUV, RGB):

@@ -1,4 +1,4 @@
-"""Pictures to files, row band by row band: png, ppm, jpg, npy (RGB) and yuv (planar samples of the source)."""
+"""Pictures to files, in bands of rows: png, ppm, jpg, npy (RGB) and yuv (planar samples of the source)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BAND = 256
 
 
 class OutputFormatError(ValueError):
-    """The asked-for output format is unknown or cannot hold the picture: an error of use, not of the stream."""
+    """The output format is unknown or cannot hold the picture: an error of use, not of the stream."""
 
 
 class RowWriter:
@@ -39,7 +39,7 @@ class RowWriter:
     def write_rows(self, rows: Planes) -> None:
         """The next rows: float planes (0..255) of the displayed width in the source's chroma format.
 
-        With 4:2:0 every band but the last has an even number of rows. Raises ValueError for bands that do not fit.
+        With 4:2:0 every band but the last has an even number of rows. Raises ValueError for other bands.
         """
         count, columns = rows.size
         height, width = self._layout.size
@@ -64,8 +64,8 @@ def open_writer(target: Target, layout: PictureLayout, file_format: str | None =
     """A writer for one picture to a path, `-` (standard output) or a binary stream.
 
     `file_format` (one of `FORMATS`) defaults to the extension of the path. A file appears under its name when
-    the block ends without an exception. Raises OutputFormatError for a format that is unknown or does not suit
-    the picture, OSError where the file cannot be written.
+    the block ends without an exception. Raises OutputFormatError for a format that is unknown or does not
+    suit the picture, OSError where the file cannot be written.
     """
     file_format = file_format or format_of(target)
     _check_format(file_format, layout)

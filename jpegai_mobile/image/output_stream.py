@@ -1,4 +1,4 @@
-"""Where output bytes go: a file that appears only when it is complete, standard output, or a caller's stream."""
+"""Where output bytes go: a file that appears when it is complete, standard output, or a caller's stream."""
 
 from __future__ import annotations
 

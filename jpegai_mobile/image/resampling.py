@@ -47,16 +47,25 @@ class Taps:
 def cubic_taps(source: int, target: int) -> Taps:
     """Four-tap cubic convolution (a = -0.75) of `source` samples to `target` samples."""
     nearest, t = _positions(source, target)
-    a, one, two = CUBIC_SHARPNESS, np.float32(1), np.float32(2)
-
-    def near(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return ((a + two) * x - (a + np.float32(3))) * x * x + one
-
-    def far(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return ((a * x - np.float32(5) * a) * x + np.float32(8) * a) * x - np.float32(4) * a
-
-    weight = np.stack([far(t + one), near(t), near(one - t), far(two - t)])
+    one = np.float32(1)
+    weight = np.stack(
+        [_cubic_far(t + one), _cubic_near(t), _cubic_near(one - t), _cubic_far(np.float32(2) - t)]
+    )
     return Taps(_clamped(nearest, (-1, 0, 1, 2), source), weight)
+
+
+def _cubic_near(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weight of a sample at distance x of 0..1."""
+    a = CUBIC_SHARPNESS
+    weight: NDArray[np.float32] = ((a + np.float32(2)) * x - (a + np.float32(3))) * x * x + np.float32(1)
+    return weight
+
+
+def _cubic_far(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weight of a sample at distance x of 1..2."""
+    a = CUBIC_SHARPNESS
+    weight: NDArray[np.float32] = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+    return weight
 
 
 def linear_taps(source: int, target: int) -> Taps:

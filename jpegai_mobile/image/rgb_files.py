@@ -16,7 +16,7 @@ JPEG_QUALITY = 95
 
 
 class RgbSink(Protocol):
-    """Takes bands of [row, column, (R, G, B)] samples (see `colour.Samples`) from top to bottom, then the end."""
+    """Takes bands of [row, column, (R, G, B)] samples from top to bottom, then the end."""
 
     def write(self, rgb: Samples) -> None: ...
 
