@@ -10,7 +10,7 @@ import pytest
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.errors import BundleError, InvalidStream
-from jpegai_mobile.latent.entropy_stage import EntropyArrays, decode_entropy_stage
+from jpegai_mobile.latent.entropy_stage import decode_entropy_stage
 from jpegai_mobile.latent.model_tables import EntropyModel
 from jpegai_mobile.latent.residual_scaling import (
     BREAKPOINTS,
@@ -20,6 +20,7 @@ from jpegai_mobile.latent.residual_scaling import (
     log_offset,
 )
 
+from .conformance import differing_arrays, oracle_arrays
 from .vectors import DATA, all_stream_folders, stream_folder, unit_vectors
 
 MODEL_BYTES = (DATA / "entropy_1.bin").read_bytes()
@@ -28,32 +29,6 @@ MODEL_BYTES = (DATA / "entropy_1.bin").read_bytes()
 @pytest.fixture(scope="module")
 def model() -> EntropyModel:
     return EntropyModel.from_bytes(MODEL_BYTES)
-
-
-def oracle_arrays(folder: Path) -> dict[str, np.ndarray]:
-    """The reference's integer arrays of a stream under the names of the trace; those it stored."""
-    with np.load(folder / "oracle.npz") as file:
-        oracle = {name: file[name] for name in file.files}
-    arrays = {}
-    for suffix in ("y", "uv"):
-        names = {"z": "z", "scale_index": "skip_sigma", "sigma": "sigma", "residual": "q"}
-        for ours, theirs in names.items():
-            if f"{suffix}_{theirs}" in oracle:
-                arrays[f"{ours}_{suffix}"] = oracle[f"{suffix}_{theirs}"]
-        if f"scale_index_{suffix}" in arrays:
-            shape = arrays[f"scale_index_{suffix}"].shape
-            arrays.setdefault(f"sigma_{suffix}", arrays[f"scale_index_{suffix}"])
-            bits = np.unpackbits(oracle[f"{suffix}_mask"])[: np.prod(shape)]
-            arrays[f"skip_mask_{suffix}"] = bits.reshape(shape).astype(bool)
-    if "qmap" in oracle:
-        arrays["quality_map"] = oracle["qmap"]
-    return arrays
-
-
-def differing_arrays(arrays: EntropyArrays, expected: dict[str, np.ndarray]) -> list[str]:
-    """Names of the arrays that are not equal to the expected ones."""
-    named = arrays.named()
-    return [name for name, values in expected.items() if not np.array_equal(named[name], values)]
 
 
 @pytest.mark.parametrize("folder", all_stream_folders(), ids=lambda folder: folder.name)

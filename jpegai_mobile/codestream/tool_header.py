@@ -205,7 +205,8 @@ def _eicci_syntax(f: Fields, h: EicciHeader, picture: PictureHeader) -> None:
         if h.tile_size <= h.tile_overlap:
             raise InvalidStream(f"{PLACE}: eICCI tile size {h.tile_size} is not above the overlap {h.tile_overlap}")
         size, overlap = h.tile_size * TILE_UNIT, h.tile_overlap * TILE_UNIT
-        rows, columns = (len(overlapping_spans(length, size, overlap)) for length in picture.display_size)
+        # The tile grid is that of the coded picture, although filters see the displayed part only.
+        rows, columns = (len(overlapping_spans(n, size, overlap)) for n in (picture.height, picture.width))
         count = rows * columns
     tiles = h.tiles or [EicciTile()] * count
     if len(tiles) != count:

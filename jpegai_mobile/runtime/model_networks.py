@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..codestream.components import Component
+from ..filters.eicci import EicciNetwork
 from .bundle import Bundle
 from .network_runner import NetworkRunner
 from .phases import merge_phases, split_phases
@@ -28,6 +29,7 @@ class ModelNetworks:
     operating_point: str
     precision: str
     num_threads: int
+    _eicci: dict[EicciNetwork, NetworkRunner] = field(default_factory=dict)
 
     def hyper_decoder(self, component: Component, z: NDArray[np.float32], extent: Size) -> NDArray[np.float32]:
         """psi [ceil(H/32), ceil(W/32), 4C] from z [ceil(H/64), ceil(W/64), C]."""
@@ -49,6 +51,13 @@ class ModelNetworks:
     def synthesis_chroma(self, latent: NDArray[np.float32], extent: Size) -> NDArray[np.float32]:
         """Raw chroma [H, W, 2] from luma and chroma latents, concatenated."""
         return self._synthesis[Component.CHROMA].run({"latent": latent}, extent)["planes"]
+
+    def eicci(self, network: EicciNetwork, bands: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Corrected Haar bands of eICCI [row, column, 16 or 32] from those of a tile [row, column, 48]."""
+        if network not in self._eicci:
+            graph = self.bundle.graph("eicci", network.component, network.index, network.bank, self.precision)
+            self._eicci[network] = NetworkRunner(graph, self.num_threads)
+        return self._eicci[network].run({"bands": bands})["filtered"]
 
     @cached_property
     def _hyper_decoders(self) -> tuple[NetworkRunner, NetworkRunner]:

@@ -80,7 +80,7 @@ static void read_eicci_tile(jai_bits *bits, jai_eicci_tile *tile)
     }
 }
 
-/* Reads the tile size and counts the tiles of the displayed picture. */
+/* Reads the tile size and counts the tiles: their grid is that of the coded picture, not of the displayed part. */
 static jai_status read_eicci_tiling(jai_bits *bits, const jai_picture_header *picture, jai_tool_header *h)
 {
     h->icci_tiles = 1;
@@ -95,8 +95,8 @@ static jai_status read_eicci_tiling(jai_bits *bits, const jai_picture_header *pi
     const uint32_t size = (uint32_t)h->icci_tile_size * TILE_UNIT;
     const uint32_t overlap = (uint32_t)h->icci_tile_overlap * TILE_UNIT;
     h->icci_tiles =
-        jai_overlapping_tiles(jai_picture_height(picture) - picture->diff_display_img_height, size, overlap) *
-        jai_overlapping_tiles(jai_picture_width(picture) - picture->diff_display_img_width, size, overlap);
+        jai_overlapping_tiles(jai_picture_height(picture), size, overlap) *
+        jai_overlapping_tiles(jai_picture_width(picture), size, overlap);
     return JAI_OK;
 }
 
