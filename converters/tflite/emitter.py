@@ -149,6 +149,10 @@ class _Emitter:
             taps[axis] * node.stride - node.kernel[axis] + node.padding - node.output_padding
             for axis in (0, 1)
         ]
+        if min(surplus) < 0:
+            raise ConversionError(
+                f"{self.graph.name}: {step.output}: output padding beyond the kernel's reach"
+            )
         padded = self.operators.pad(f"{step.output}_padded", source, surround)
         blocks = self.operators.convolution(
             f"{step.output}_blocks", padded,

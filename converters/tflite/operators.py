@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert import schema_py_generated as schema  # type: ignore[import-untyped]
 
 from .model_builder import ModelBuilder
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from ..codestream.components import grid_size
@@ -131,7 +131,12 @@ class NetworkRunner:
     def _output(self, info: TensorInfo, extent: Size) -> NDArray[np.float32]:
         rows, columns = _elements(extent, info)
         values: NDArray[np.float32] = self._interpreter.get_tensor(info.index)
-        return values[0, :rows, :columns]
+        inside = values[0, :rows, :columns] if values.ndim == 4 and len(values) else values
+        if inside.shape != (rows, columns, info.channels):
+            raise BundleError(
+                f"network graph gives an output of shape {values.shape} for {extent} luma samples"
+            )
+        return inside
 
 
 def _elements(samples: Size, info: TensorInfo) -> Size:

@@ -1,0 +1,337 @@
+"""The model bundle: what is written is read back, and everything that can be wrong has its error."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from converters.bundle_writer import BundleWriter, network_file_name
+from converters.errors import ConversionError
+from jpegai_mobile.errors import BundleError
+from jpegai_mobile.runtime.bundle import Bundle
+from jpegai_mobile.runtime.manifest import MANIFEST_NAME, Manifest, NetworkKey
+
+LUMA = NetworkKey("synthesis", "y", 1, "bop", "float32", "tflite")
+PSI = NetworkKey("hyper_decoder", "uv", 1, None, "float32", "tflite")
+PSI_OF_3 = NetworkKey("hyper_decoder", "uv", 3, None, "float32", "tflite")
+LUMA_FILE = "synthesis_y_1_bop.float32.tflite"
+
+
+def written(path: Path) -> Path:
+    """A small bundle at `path`; model 3 shares a file with model 1."""
+    writer = BundleWriter()
+    writer.add_entropy_model(1, b"tables")
+    writer.add_network(LUMA, b"luma graph")
+    writer.add_network(PSI, b"psi graph")
+    writer.add_entropy_model(3, b"other tables")
+    writer.add_network(PSI_OF_3, b"psi graph")
+    writer.write(path, {"VM_x/Y.pth": "0" * 64}, "free")
+    return path
+
+
+@pytest.fixture(params=["folder", "zip", "zip of a folder"])
+def bundle_path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param == "zip of a folder":
+        written(tmp_path / "in" / "my.bundle")
+        return Path(shutil.make_archive(str(tmp_path / "b"), "zip", tmp_path / "in", "my.bundle"))
+    return written(tmp_path / {"folder": "b", "zip": "b.zip"}[request.param])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return written(tmp_path / "bundle")
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    document = json.loads((folder / MANIFEST_NAME).read_bytes())
+    change(document)
+    (folder / MANIFEST_NAME).write_text(json.dumps(document))
+
+
+def complaint(path: Path) -> str:
+    """What opening the bundle or reading its luma synthesis says; it names the file first."""
+    with pytest.raises(BundleError) as caught, Bundle.open(path) as bundle:
+        bundle.graph("synthesis", "y", 1, "bop", "float32")
+    text = str(caught.value)
+    assert text.startswith(str(path))
+    assert "\n" not in text
+    return text
+
+
+def test_what_was_written_is_read(bundle_path: Path) -> None:
+    with Bundle.open(bundle_path) as bundle:
+        assert bundle.models() == (1, 3)
+        assert bundle.operating_points() == ("bop",)
+        assert bundle.precisions() == ("float32",)
+        assert bundle.manifest.targets == ("tflite",)
+        assert bundle.manifest.source == {"VM_x/Y.pth": "0" * 64}
+        assert bundle.manifest.licence == "free"
+        assert bundle.manifest.tile_sizes == {"tflite": ()}
+        assert bundle.entropy_model_bytes(1) == b"tables"
+        assert bundle.graph("synthesis", "y", 1, "bop", "float32") == b"luma graph"
+        assert bundle.graph("hyper_decoder", "uv", 1, None, "float32") == b"psi graph"
+        assert bundle.graph("hyper_decoder", "uv", 3, None, "float32") == b"psi graph"
+
+
+def test_equal_files_are_stored_once(folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        MANIFEST_NAME, "entropy_1.bin", "entropy_3.bin", LUMA_FILE, "hyper_decoder_uv_1.float32.tflite",
+    }  # fmt: skip
+
+
+def test_file_names() -> None:
+    assert network_file_name(LUMA) == LUMA_FILE
+    assert network_file_name(NetworkKey("analysis", "uv", 0, None, "int8", "coreml")) == (
+        "analysis_uv_0.int8.mlpackage"
+    )
+
+
+@pytest.mark.parametrize("name", ["a", "a.zip"])
+def test_writing_twice_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
+    first, second = written(tmp_path / "1" / name), written(tmp_path / "2" / name)
+    assert contents(first) == contents(second)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    files = [path] if path.is_file() else sorted(path.iterdir())
+    return {file.name: file.read_bytes() for file in files}
+
+
+@pytest.mark.parametrize("name", ["a", "a.zip"])
+def test_a_bundle_is_replaced_as_a_whole(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path / name)
+    writer = BundleWriter()
+    writer.add_entropy_model(0, b"new")
+    assert writer.write(path, {}, "").keys() == {MANIFEST_NAME, "entropy_0.bin"}
+    with Bundle.open(path) as bundle:
+        assert bundle.models() == (0,)
+        assert len(bundle.manifest.files) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+    if path.is_dir():
+        assert len(list(path.iterdir())) == 2
+
+
+def test_what_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / MANIFEST_NAME).write_text("{}")
+    (tmp_path / "photo.zip").write_bytes(b"mine too")
+    for path in (mine, tmp_path / "photo.zip"):
+        with pytest.raises(ConversionError, match="exists and is no model bundle"):
+            written(path)
+    assert (mine / MANIFEST_NAME).read_text() == "{}"
+    assert (tmp_path / "photo.zip").read_bytes() == b"mine too"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConversionError, match="file"):
+        written(tmp_path / "file" / "bundle")
+
+
+def test_what_is_absent_is_answered_with_what_is_there(bundle_path: Path) -> None:
+    there = (
+        "it has hyper_decoder uv, synthesis y for models 1, 3, operating points bop, "
+        "precisions float32, targets tflite"
+    )
+    with Bundle.open(bundle_path) as bundle:
+        with pytest.raises(BundleError) as caught:
+            bundle.entropy_model_bytes(0)
+        assert str(caught.value) == "the model bundle has no model 0; it has 1, 3"
+        for asked, name in {
+            ("synthesis", "y", 1, "hop", "float32"): "synthesis y hop of model 1 in float32 for tflite",
+            ("synthesis", "y", 1, "bop", "int8"): "synthesis y bop of model 1 in int8 for tflite",
+            ("synthesis", "y", 2, "bop", "float32"): "synthesis y bop of model 2 in float32 for tflite",
+            ("analysis", "y", 1, None, "float32"): "analysis y of model 1 in float32 for tflite",
+        }.items():
+            with pytest.raises(BundleError) as caught:
+                bundle.graph(*asked)
+            assert str(caught.value) == f"the model bundle has no {name}; {there}"
+
+
+def test_a_place_without_a_bundle(tmp_path: Path) -> None:
+    assert complaint(tmp_path / "absent").endswith("no such model bundle")
+    assert "No such file" in complaint(tmp_path)
+    (tmp_path / "text").write_text("hello")
+    assert complaint(tmp_path / "text").endswith("neither a bundle folder nor a sound zip of one")
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
+        pass
+    assert complaint(tmp_path / "empty.zip").endswith("manifest.json: no such file in the zip")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda d: d.update(format="webpack manifest"), "not the manifest of a jpegai-mobile bundle"),
+        (lambda d: d.pop("format"), "not the manifest of a jpegai-mobile bundle"),
+        (lambda d: d.update(schema_version=2), "schema version 2; this release reads version 1"),
+        (lambda d: d.pop("schema_version"), "schema version None; this release reads version 1"),
+        (lambda d: d.pop("networks"), "field 'networks' is missing"),
+        (lambda d: d.update(files=[]), "field 'files' is not an object"),
+        (lambda d: d.update(networks={}), "'networks' is not a list"),
+        (lambda d: d["networks"].append(7), "'networks' holds 7"),
+        (lambda d: d["networks"].append(d["networks"][0]), "two entries for hyper_decoder uv of model 1"),
+        (lambda d: d["networks"][0].update(precision="bfloat16"), "'bfloat16' is none of float32, float16"),
+        (lambda d: d["networks"][0].update(model=True), "'True' is none of 0, 1, 2, 3"),
+        (lambda d: d["networks"][0].update(operating_point=""), "'' is none of sop, bop, hop"),
+        (lambda d: d["networks"][0].update(file="other.tflite"), "file other.tflite has no entry in 'files'"),
+        (lambda d: d["entropy"].update({"1": "other.bin"}), "file other.bin has no entry in 'files'"),
+        (lambda d: d["entropy"].update({"9": "entropy_1.bin"}), "'9' is none of 0, 1, 2, 3"),
+        (lambda d: d["files"]["entropy_1.bin"].update(bytes=1 << 40), "1099511627776 bytes; at most"),
+        (lambda d: d["files"]["entropy_1.bin"].update(bytes=-1), "-1 bytes; at most"),
+        (lambda d: d["files"]["entropy_1.bin"].update(bytes=True), "True bytes; at most"),
+        (lambda d: d["files"]["entropy_1.bin"].update(sha256="00"), "'00' is not a SHA-256"),
+        (lambda d: d.update(licence=None), "None is not a text"),
+        (lambda d: d.update(tile_sizes={"tflite": [0]}), "'tile_sizes' of tflite is [0]"),
+    ],
+)
+def test_an_unsound_manifest(folder: Path, change: Callable[[dict[str, Any]], object], reason: str) -> None:
+    edit(folder, change)
+    text = complaint(folder)
+    assert text.startswith(f"{folder / MANIFEST_NAME}: ")
+    assert reason in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x",
+        "a/../../x",
+        "/etc/passwd",
+        "a//b",
+        "C:\\x",
+        "a\\..\\x",
+        "",
+        ".",
+        "..",
+        ".hidden",
+        "a/",
+        "a\n",
+        "x" * 101,
+    ],
+)
+def test_names_that_leave_the_folder_are_refused(folder: Path, name: str) -> None:
+    def use_name(document: dict[str, Any]) -> None:
+        record = document["files"].pop(LUMA_FILE)
+        document["files"][name] = record
+        document["networks"][1]["file"] = name
+
+    (folder.parent / "x").write_bytes(b"luma graph")
+    edit(folder, use_name)
+    assert "is not the name of a file in the bundle" in complaint(folder)
+
+
+def test_a_manifest_that_is_no_json(folder: Path) -> None:
+    manifest = folder / MANIFEST_NAME
+    for data in (b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"format": ' + b"1" * 10_000 + b"}"):
+        manifest.write_bytes(data)
+        assert complaint(folder) == f"{manifest}: not JSON"
+    manifest.write_bytes(b"[]")
+    assert complaint(folder) == f"{manifest}: not the manifest of a jpegai-mobile bundle"
+
+
+def test_a_huge_manifest_is_not_read(folder: Path) -> None:
+    with (folder / MANIFEST_NAME).open("r+b") as file:
+        file.truncate(1 << 40)  # sparse
+    assert complaint(folder).endswith("manifest.json: larger than 4194304 bytes")
+
+
+def test_unknown_fields_are_ignored(folder: Path) -> None:
+    edit(folder, lambda document: document.update(calibration="seed 7"))
+    with Bundle.open(folder) as bundle:
+        assert bundle.graph("synthesis", "y", 1, "bop", "float32") == b"luma graph"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"luma grapH", "SHA-256 is not the one in the manifest"),
+        (b"luma grap", "only 9 bytes, the manifest says 10"),
+        (b"luma graph+", "more bytes, the manifest says 10"),
+        (b"", "only 0 bytes, the manifest says 10"),
+    ],
+)
+def test_a_file_that_was_changed(folder: Path, data: bytes, reason: str) -> None:
+    (folder / LUMA_FILE).write_bytes(data)
+    assert complaint(folder) == f"{folder / LUMA_FILE}: {reason}"
+    with Bundle.open(folder) as bundle:
+        assert bundle.entropy_model_bytes(1) == b"tables"
+
+
+def test_a_file_that_is_gone(folder: Path) -> None:
+    (folder / LUMA_FILE).unlink()
+    assert complaint(folder) == f"{folder / LUMA_FILE}: No such file or directory"
+    (folder / LUMA_FILE).mkdir()
+    assert complaint(folder) == f"{folder / LUMA_FILE}: Is a directory"
+
+
+def test_a_truncated_zip(tmp_path: Path) -> None:
+    whole = written(tmp_path / "b.zip").read_bytes()
+    for size in range(0, len(whole), 97):
+        (tmp_path / "cut.zip").write_bytes(whole[:size])
+        complaint(tmp_path / "cut.zip")
+
+
+def test_damage_in_a_zip_is_found(tmp_path: Path) -> None:
+    whole = written(tmp_path / "b.zip").read_bytes()
+    (tmp_path / "bad.zip").write_bytes(whole.replace(b"luma graph", b"luma grapH"))
+    assert LUMA_FILE in complaint(tmp_path / "bad.zip")
+    (tmp_path / "gone.zip").write_bytes(whole.replace(LUMA_FILE.encode(), LUMA_FILE.upper().encode()))
+    complaint(tmp_path / "gone.zip")
+
+
+def test_a_zip_entry_that_unpacks_to_more_than_the_manifest_says(folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / MANIFEST_NAME, MANIFEST_NAME)
+        archive.writestr(LUMA_FILE, bytes(50_000_000))
+    assert complaint(tmp_path / "bomb.zip").endswith("more bytes, the manifest says 10")
+
+
+def test_random_damage_of_a_zip_is_found_or_harmless(tmp_path: Path) -> None:
+    whole = written(tmp_path / "b.zip").read_bytes()
+    for position in range(0, len(whole), 7):
+        (tmp_path / "bad.zip").write_bytes(
+            whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :]
+        )
+        try:
+            with Bundle.open(tmp_path / "bad.zip") as bundle:
+                assert bundle.graph("synthesis", "y", 1, "bop", "float32") == b"luma graph"
+        except BundleError:
+            continue
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda children: (
+        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_value_anywhere_in_the_manifest(folder: Path, data: st.DataObject) -> None:
+    document = json.loads((folder / MANIFEST_NAME).read_bytes())
+    place: Any = document
+    while True:
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not isinstance(place[key], dict | list) or not place[key] or data.draw(st.booleans()):
+            break
+        place = place[key]
+    place[key] = data.draw(JSON)
+    try:
+        manifest = Manifest.from_json(json.dumps(document).encode())
+    except BundleError:
+        return
+    assert Manifest.from_json(manifest.to_json()) == manifest

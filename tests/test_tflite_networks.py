@@ -1,0 +1,49 @@
+"""Every network as TFLite: one delegate, and equal to the evaluator at any size."""
+
+from __future__ import annotations
+
+import pytest
+
+from converters.errors import ConversionError
+from converters.tflite.emitter import emit_tflite
+from jpegai_mobile.networks.catalogue import BUILDERS, NetworkKey
+from tests.converter_support import largest_error, random_parameters, runner_of, runs_as_one_delegate
+
+CONVERTED = [key for key in BUILDERS if key[0] != "eicci" and key[2] != "hop"]
+TILES = [(64, 64), (65, 67), (33, 130), (97, 17), (1, 1), (64, 64)]
+"""Whole tiles, odd sizes that are cropped at every grid, a single sample, and back."""
+
+
+def test_the_catalogue_is_covered() -> None:
+    assert len(CONVERTED) == 11
+
+
+@pytest.mark.parametrize("key", CONVERTED, ids=lambda key: "-".join(filter(None, key)))
+def test_equals_the_evaluator_in_one_delegate(key: NetworkKey) -> None:
+    graph = BUILDERS[key]()
+    runner = runner_of(graph)
+    for tile in TILES:
+        assert largest_error(graph, runner, tile) < 1e-5, tile
+        assert runs_as_one_delegate(runner), tile
+
+
+@pytest.mark.parametrize("key", CONVERTED, ids=lambda key: "-".join(filter(None, key)))
+def test_grids_follow_the_network(key: NetworkKey) -> None:
+    graph = BUILDERS[key]()
+    runner = runner_of(graph)
+    assert {name: info.grid for name, info in runner.inputs.items()} == graph.input_grid
+    assert {name: info.channels for name, info in runner.inputs.items()} == graph.inputs
+    assert {name: info.grid for name, info in runner.outputs.items()} == graph.output_grid
+
+
+def test_the_same_parameters_give_the_same_bytes() -> None:
+    graph = BUILDERS["synthesis", "y", "bop"]()
+    first, second = (emit_tflite(graph, random_parameters(graph), "float32") for _ in range(2))
+    assert first == second
+    assert first != emit_tflite(graph, random_parameters(graph, seed=1), "float32")
+
+
+def test_what_has_no_form_yet_is_refused_by_name() -> None:
+    graph = BUILDERS["synthesis", "y", "hop"]()
+    with pytest.raises(ConversionError, match=r"synthesis_y_hop: .*"):
+        emit_tflite(graph, random_parameters(graph), "float32")
