@@ -1,6 +1,6 @@
 """The entropy stage in portable C: the same arrays and errors as the plain one, fast.
 
-`entropy/` holds the C sources that phones link; this package binds the shared library that is built from them.
+`entropy/` holds the C sources that phones link; this package binds the shared library built from them.
 """
 
 from .binding import version

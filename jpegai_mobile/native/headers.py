@@ -41,8 +41,8 @@ class _Component(c.Structure):
 
     _fields_ = (
         *_bytes(
-            "multi_threading_r log2_num_threads_r_minus1 num_chs use_cube_flags rvs_enable_flag grfs_enable_flag "
-            "synthesis_tile_enable synthesis_tile_size synthesis_tile_overlap"
+            "multi_threading_r log2_num_threads_r_minus1 num_chs use_cube_flags rvs_enable_flag "
+            "grfs_enable_flag synthesis_tile_enable synthesis_tile_size synthesis_tile_overlap"
         ),
         ("grfs_channel_flag", _U8 * 160),
         ("cube_flags", c.c_uint32),
@@ -60,8 +60,8 @@ class _Picture(c.Structure):
         ("img_width_minus64", c.c_uint16),
         ("img_height_minus64", c.c_uint16),
         *_bytes(
-            "diff_display_img_width diff_display_img_height bit_depth_idc s_ver_minus1 s_hor_minus1 c_ver_minus1 "
-            "c_hor_minus1 colour_transform_idx"
+            "diff_display_img_width diff_display_img_height bit_depth_idc s_ver_minus1 s_hor_minus1 "
+            "c_ver_minus1 c_hor_minus1 colour_transform_idx"
         ),
         ("colour_transform_matrix", _U8 * 9),
         ("colour_transform_offset", _U8 * 3),
@@ -140,8 +140,8 @@ class _Rendering(c.Structure):
 
     _fields_ = (
         *_bytes(
-            "cicp_present_flag colour_primaries transfer_characteristics matrix_coefficients image_full_range_flag "
-            "chroma420_sample_loc_type mdcv_present_flag"
+            "cicp_present_flag colour_primaries transfer_characteristics matrix_coefficients "
+            "image_full_range_flag chroma420_sample_loc_type mdcv_present_flag"
         ),
         ("primaries", c.c_uint16 * 6),
         ("white_point_chromaticity", c.c_uint16 * 2),
@@ -185,7 +185,7 @@ def read_headers(data: bytes, *, max_samples: int = DEFAULT_MAX_SAMPLES) -> Head
     )
 
 
-def _scalars(structure: c.Structure, header: type) -> dict[str, int]:
+def _scalars(structure: c.Structure, header: type) -> dict[str, Any]:
     """The plain numbers that a C structure and a header dataclass have in common, by name."""
     names = {field.name for field in fields(header)}
     values = {name: getattr(structure, name) for name, *_ in structure._fields_ if name in names}
@@ -196,7 +196,7 @@ def _picture(p: _Picture) -> PictureHeader:
     matrix = p.colour_transform_idx == 2
     luma, chroma = (_component(component) for component in p.component)
     return PictureHeader(
-        **_scalars(p, PictureHeader),  # type: ignore[arg-type]
+        **_scalars(p, PictureHeader),
         synthesis_transform_id=p.synthesis_transform_id[: p.num_synthesis_transforms_minus1 + 1],
         colour_transform_matrix=p.colour_transform_matrix[:] if matrix else [],
         colour_transform_offset=p.colour_transform_offset[:] if matrix else [],
@@ -207,7 +207,7 @@ def _picture(p: _Picture) -> PictureHeader:
 
 def _component(h: _Component) -> ComponentHeader:
     return ComponentHeader(
-        **_scalars(h, ComponentHeader),  # type: ignore[arg-type]
+        **_scalars(h, ComponentHeader),
         cube_flag=h.cube_flag[: h.cube_flags],
         grfs_channel_flag=h.grfs_channel_flag[: h.num_chs] if h.grfs_enable_flag else [],
     )
@@ -259,7 +259,7 @@ def _efe_nonlinear(t: _Tools) -> EfeNonlinearHeader:
     length = t.len_mask_y * t.len_mask_x
     u, v = (EfeNonlinearPlane(p.enabled_flag, p.candNum, p.A1[: p.candNum]) for p in t.nonlinear)
     return EfeNonlinearHeader(
-        **_scalars(t, EfeNonlinearHeader),  # type: ignore[arg-type]
+        **_scalars(t, EfeNonlinearHeader),
         mask_enabled_flag=t.mask_enabled_flag[:],
         W5=[
             mask[:length] if enabled else [] for mask, enabled in zip(t.W5, t.mask_enabled_flag, strict=True)

@@ -58,7 +58,7 @@ class _ZRow(c.Structure):
 
 def decode_residual_rows(data: bytes, threads: int, rows: Sequence[ResidualRow]) -> None:
     """Decode into `rows`; raises InvalidStream."""
-    _decode("jai_decode_residual_rows", data, threads, _residual_rows(rows))
+    _decode("jai_decode_residual_rows", data, threads, residual_rows(rows))
 
 
 def decode_z_rows(data: bytes, threads: int, rows: Sequence[ZRow]) -> None:
@@ -68,7 +68,7 @@ def decode_z_rows(data: bytes, threads: int, rows: Sequence[ZRow]) -> None:
 
 def encode_residual_rows(threads: int, rows: Sequence[ResidualRow]) -> bytes:
     """The sub-stream of `rows`."""
-    return _encode("jai_encode_residual_rows", threads, _residual_rows(rows))
+    return _encode("jai_encode_residual_rows", threads, residual_rows(rows))
 
 
 def encode_z_rows(threads: int, rows: Sequence[ZRow]) -> bytes:
@@ -91,7 +91,8 @@ def _encode(function: str, threads: int, rows: Any) -> bytes:
     return c.string_at(address, size.value)
 
 
-def _residual_rows(rows: Sequence[ResidualRow]) -> Any:
+def residual_rows(rows: Sequence[ResidualRow]) -> Any:
+    """The C structures of rows; raises ValueError when an array is not what the library expects."""
     for row in rows:
         arrays = (row.table_index, np.uint8), (row.mask, np.bool_), (row.value, np.int16)
         _check_arrays(arrays, row.value.shape)

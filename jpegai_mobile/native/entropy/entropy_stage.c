@@ -94,7 +94,8 @@ typedef struct component_stage {
     const jai_component_arrays *arrays;
     jai_scale_decoder scale_decoder;
     int32_t *scale_index;
-    int32_t *sigma;
+    int32_t *scaled_sigma;
+    const int32_t *sigma; /* scaled_sigma, or scale_index when nothing is scaled */
     int32_t *quality_offset;
     uint8_t *kept;
     uint8_t *mask;
@@ -109,7 +110,8 @@ static jai_status allocate_planes(component_stage *s)
     JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
     s->scale_index = memory;
     JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
-    s->sigma = memory;
+    s->scaled_sigma = memory;
+    s->sigma = s->header->rvs_enable_flag != 0 || s->header->grfs_enable_flag != 0 ? s->scaled_sigma : s->scale_index;
     JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
     s->quality_offset = memory;
     JAI_TRY(jai_pool_allocate(pool, count, 1, &memory));
@@ -125,7 +127,7 @@ static void free_planes(component_stage *s)
 {
     jai_pool *pool = &s->stream->arrays_pool;
     jai_pool_free(pool, s->scale_index);
-    jai_pool_free(pool, s->sigma);
+    jai_pool_free(pool, s->scaled_sigma);
     jai_pool_free(pool, s->quality_offset);
     jai_pool_free(pool, s->kept);
     jai_pool_free(pool, s->mask);
@@ -160,8 +162,10 @@ static void prepare_channel(component_stage *s, uint32_t channel, const jai_rect
         s->scale_index[i] += offset + s->quality_offset[i];
     }
     jai_skip_mask(s->scale_index, s->kept, s->mask, count);
-    jai_scale_sigma(s->header, picture->model_id, channel, s->scale_index, region->bottom - region->top,
-                    region->right - region->left, s->sigma);
+    if (s->sigma == s->scaled_sigma) {
+        jai_scale_sigma(s->header, picture->model_id, channel, s->scale_index, region->bottom - region->top,
+                        region->right - region->left, s->scaled_sigma);
+    }
     for (size_t i = 0; i < count; i++) {
         s->table_index[i] = jai_table_index(s->sigma[i]);
     }
