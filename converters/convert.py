@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jpegai_mobile.networks.catalogue import NetworkKey as Topology
 from jpegai_mobile.networks.catalogue import build
 from jpegai_mobile.runtime.manifest import NetworkKey
 
 from .bundle_writer import BundleWriter
-from .checkpoint import CheckpointTree, network_parameters
+from .checkpoint import COMPONENTS, CheckpointFile, CheckpointTree, network_parameters
 from .entropy_model import entropy_model
-from .source_networks import checkpoint_name, topologies
+from .source_networks import checkpoint_name, eicci_networks, topologies
 from .tflite.emitter import emit_tflite
 
 
@@ -28,14 +29,22 @@ class Selection:
 def convert(source: CheckpointTree, selection: Selection) -> BundleWriter:
     """The bundle, not written yet. Raises BundleError or ConversionError, naming file and tensor."""
     writer = BundleWriter()
+
+    def add(topology: Topology, index: int, point: str | None, file: CheckpointFile) -> None:
+        graph = build(*topology)
+        parameters = network_parameters(file, graph)
+        network, component, _ = topology
+        for precision in selection.precisions:
+            key = NetworkKey(network, component, index, point, precision, "tflite")
+            writer.add_network(key, emit_tflite(graph, parameters, precision))
+
     for model in selection.models:
         tables = entropy_model(source.common("y", model), source.common("uv", model))
         writer.add_entropy_model(model, tables.to_bytes())
         for topology in topologies(selection.parts, selection.operating_points):
-            network, component, operating_point = topology
-            graph = build(*topology)
-            parameters = network_parameters(source.read(checkpoint_name(topology, model)), graph)
-            for precision in selection.precisions:
-                key = NetworkKey(network, component, model, operating_point, precision, "tflite")
-                writer.add_network(key, emit_tflite(graph, parameters, precision))
+            add(topology, model, topology[2], source.read(checkpoint_name(topology, model)))
+    if "decoder" in selection.parts:
+        for bank, index in eicci_networks(source, selection.operating_points):
+            for component in COMPONENTS:
+                add(("eicci", component, None), index, bank, source.eicci(bank, index))
     return writer

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from jpegai_mobile.networks.catalogue import BUILDERS
 from jpegai_mobile.networks.catalogue import NetworkKey as Topology
 
-from .checkpoint import analysis_name, common_name, synthesis_name
+from .checkpoint import (
+    EICCI_BANK,
+    CheckpointTree,
+    analysis_name,
+    common_name,
+    eicci_name,
+    synthesis_name,
+)
 
 PARTS = {
     "decoder": ("hyper_decoder", "context_model", "synthesis"),
@@ -34,3 +41,16 @@ def checkpoint_name(topology: Topology, model: int) -> str:
     if network == "analysis":
         return analysis_name(component, model)
     return common_name(component, model)
+
+
+def eicci_networks(source: CheckpointTree, operating_points: Sequence[str]) -> list[tuple[str, int]]:
+    """(bank, index) of the eICCI networks that a tree has for these operating points; they are optional."""
+    if not any(source.root.glob("eICCI_*/")):
+        return []
+    banks = sorted({"hop" if point == "hop" else "bop" for point in operating_points})
+    return [
+        (bank, index)
+        for bank in banks
+        for index in range(len(EICCI_BANK))
+        if source.holds(eicci_name(source.root, bank, index))
+    ]

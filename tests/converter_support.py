@@ -29,12 +29,13 @@ def small_graph(*nodes: Node, channels: int = 4, grid: int = 16, inputs: Sequenc
 
 
 def random_parameters(graph: Graph, seed: int = 0) -> dict[str, Array]:
-    """Parameters that keep the size of the numbers from layer to layer; biases are not zero."""
+    """Parameters that keep the size of the numbers from layer to layer; with biases, variances positive."""
     rng = np.random.default_rng(seed)
-    return {
-        name: (rng.standard_normal(shape) / math.sqrt(max(math.prod(shape[1:]), 4))).astype(np.float32)
-        for name, shape in graph.parameter_shapes().items()
-    }
+    parameters = {}
+    for name, shape in graph.parameter_shapes().items():
+        values = rng.standard_normal(shape) / math.sqrt(max(math.prod(shape[1:]), 4))
+        parameters[name] = (np.abs(values) + 0.5 if "running_var" in name else values).astype(np.float32)
+    return parameters
 
 
 def random_inputs(graph: Graph, extent: Extent, seed: int = 0) -> dict[str, Array]:

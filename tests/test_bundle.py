@@ -21,6 +21,7 @@ from jpegai_mobile.runtime.manifest import MANIFEST_NAME, Manifest, NetworkKey
 
 LUMA = NetworkKey("synthesis", "y", 1, "bop", "float32", "tflite")
 PSI = NetworkKey("hyper_decoder", "uv", 1, None, "float32", "tflite")
+EICCI = NetworkKey("eicci", "y", 7, "hop", "float32", "tflite")
 PSI_OF_3 = NetworkKey("hyper_decoder", "uv", 3, None, "float32", "tflite")
 LUMA_FILE = "synthesis_y_1_bop.float32.tflite"
 
@@ -33,6 +34,7 @@ def written(path: Path) -> Path:
     writer.add_network(PSI, b"psi graph")
     writer.add_entropy_model(3, b"other tables")
     writer.add_network(PSI_OF_3, b"psi graph")
+    writer.add_network(EICCI, b"filter")
     writer.write(path, {"VM_x/Y.pth": "0" * 64}, "free")
     return path
 
@@ -79,12 +81,14 @@ def test_what_was_written_is_read(bundle_path: Path) -> None:
         assert bundle.graph("synthesis", "y", 1, "bop", "float32") == b"luma graph"
         assert bundle.graph("hyper_decoder", "uv", 1, None, "float32") == b"psi graph"
         assert bundle.graph("hyper_decoder", "uv", 3, None, "float32") == b"psi graph"
+        assert bundle.graph("eicci", "y", 7, "hop", "float32") == b"filter"
 
 
 def test_equal_files_are_stored_once(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {
         MANIFEST_NAME, "entropy_1.bin", "entropy_3.bin", LUMA_FILE, "hyper_decoder_uv_1.float32.tflite",
+        "eicci_y_7_hop.float32.tflite",
     }  # fmt: skip
 
 
@@ -141,7 +145,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_what_is_absent_is_answered_with_what_is_there(bundle_path: Path) -> None:
     there = (
-        "it has hyper_decoder uv, synthesis y for models 1, 3, operating points bop, "
+        "it has eicci y, hyper_decoder uv, synthesis y for models 1, 3, operating points bop, "
         "precisions float32, targets tflite"
     )
     with Bundle.open(bundle_path) as bundle:
@@ -180,9 +184,10 @@ def test_a_place_without_a_bundle(tmp_path: Path) -> None:
         (lambda d: d.update(files=[]), "field 'files' is not an object"),
         (lambda d: d.update(networks={}), "'networks' is not a list"),
         (lambda d: d["networks"].append(7), "'networks' holds 7"),
-        (lambda d: d["networks"].append(d["networks"][0]), "two entries for hyper_decoder uv of model 1"),
+        (lambda d: d["networks"].append(d["networks"][1]), "two entries for hyper_decoder uv of model 1"),
         (lambda d: d["networks"][0].update(precision="bfloat16"), "'bfloat16' is none of float32, float16"),
-        (lambda d: d["networks"][0].update(model=True), "'True' is none of 0, 1, 2, 3"),
+        (lambda d: d["networks"][0].update(model=True), "True is not the index of a model"),
+        (lambda d: d["networks"][0].update(model=16), "16 is not the index of a model"),
         (lambda d: d["networks"][0].update(operating_point=""), "'' is none of sop, bop, hop"),
         (lambda d: d["networks"][0].update(file="other.tflite"), "file other.tflite has no entry in 'files'"),
         (lambda d: d["entropy"].update({"1": "other.bin"}), "file other.bin has no entry in 'files'"),
@@ -224,7 +229,7 @@ def test_names_that_leave_the_folder_are_refused(folder: Path, name: str) -> Non
     def use_name(document: dict[str, Any]) -> None:
         record = document["files"].pop(LUMA_FILE)
         document["files"][name] = record
-        document["networks"][1]["file"] = name
+        document["networks"][3]["file"] = name
 
     (folder.parent / "x").write_bytes(b"luma graph")
     edit(folder, use_name)

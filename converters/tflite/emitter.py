@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jpegai_mobile.networks.folding import fold
 from jpegai_mobile.networks.graph import (
     Abs,
     Add,
@@ -51,8 +52,11 @@ def emit_tflite(graph: Graph, parameters: Mapping[str, NDArray[Any]], precision:
 
 class _Emitter:
     def __init__(self, graph: Graph, parameters: Mapping[str, NDArray[Any]], precision: str) -> None:
+        try:
+            graph, self.parameters = fold(graph, _checked(graph, parameters))
+        except ValueError as error:
+            raise ConversionError(str(error)) from error
         self.graph = replace_crops_by_masks(graph)
-        self.parameters = _checked(graph, parameters)
         self.store_weights = WEIGHT_STORES[precision]
         self.builder = ModelBuilder(graph.name)
         self.operators = Operators(self.builder)

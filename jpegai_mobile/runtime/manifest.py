@@ -24,6 +24,7 @@ PRECISIONS = ("float32", "float16", "int8w", "int8mixed", "int8")
 """From the most exact to the least."""
 TARGETS = ("tflite", "coreml")
 MODELS = ("0", "1", "2", "3")
+MAX_INDEX = 16
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class NetworkKey:
     component: str
     """`y` or `uv`."""
     model: int
+    """Model index; of the eICCI networks, which belong to no model, the index in their bank."""
     operating_point: str | None
-    """None for a network that serves every operating point."""
+    """None for a network that serves all of them; of the eICCI networks the bank, `bop` or `hop`."""
     precision: str
     target: str
 
@@ -75,8 +77,9 @@ class Manifest:
 
     @property
     def operating_points(self) -> tuple[str, ...]:
-        """Operating points that have networks of their own, simplest first."""
-        return _in_order(OPERATING_POINTS, (key.operating_point for key in self.networks))
+        """Operating points with synthesis transforms, simplest first."""
+        synthesis = [key for key in self.networks if key.network == "synthesis"]
+        return _in_order(OPERATING_POINTS, (key.operating_point for key in synthesis))
 
     @property
     def precisions(self) -> tuple[str, ...]:
@@ -158,7 +161,7 @@ def _networks(entries: object) -> dict[NetworkKey, str]:
         key = NetworkKey(
             network=_identifier(_field(entry, "network")),
             component=_one_of(("y", "uv"), _field(entry, "component")),
-            model=int(_one_of(MODELS, str(_field(entry, "model")))),
+            model=_index(_field(entry, "model")),
             operating_point=None if point is None else _one_of(OPERATING_POINTS, point),
             precision=_one_of(PRECISIONS, _field(entry, "precision")),
             target=_one_of(TARGETS, _field(entry, "target")),
@@ -223,6 +226,12 @@ def _file_name(value: object) -> str:
     """A relative path without `..`: every part begins with a letter or a digit."""
     part = "[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
     return _matching(f"{part}(/{part}){{0,7}}", value, "the name of a file in the bundle")
+
+
+def _index(value: object) -> int:
+    if type(value) is not int or not 0 <= value < MAX_INDEX:
+        raise BundleError(f"{_short(value)} is not the index of a model")
+    return value
 
 
 def _one_of(known: tuple[str, ...], value: object) -> str:
