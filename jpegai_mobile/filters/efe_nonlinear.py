@@ -93,4 +93,5 @@ def _switched(plane: Plane, alternative: Plane, header: EfeNonlinearHeader, mask
     m = values[: plane.shape[0], : plane.shape[1]]
     blend: Plane = alternative * m
     blend += plane * (MAX_SWITCH - m)
-    return blend / MAX_SWITCH
+    blend /= MAX_SWITCH
+    return blend
