@@ -77,15 +77,11 @@ def replace_crops_by_masks(graph: Graph) -> Graph:
 def _next_tensor_to_mask(graph: Graph, refilled: AbstractSet[str]) -> str | None:
     """The first tensor that must be masked so that a spatial operation reads zeros outside the picture."""
     extents = _extents(graph, refilled)
-    producers = {node.output: node for node in graph.nodes}
     for node in graph.nodes:
-        if not _is_spatial(node) or extents[node.inputs[0]].zero_outside:
-            continue
         tensor = node.inputs[0]
-        # Masking before an activation serves all its readers, and the activation fuses into the mask.
-        while isinstance(producer := producers[tensor], Relu | Relu6):
-            tensor = producer.inputs[0]
         extent = extents[tensor]
+        if not _is_spatial(node) or extent.zero_outside:
+            continue
         if extent.crop != extent.grid:
             raise ConversionError(
                 f"{graph.name}: {tensor} at grid {extent.grid} is cropped to grid {extent.crop} only; "

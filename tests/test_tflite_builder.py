@@ -12,6 +12,7 @@ from converters.masking import Mask, replace_crops_by_masks
 from converters.tflite.emitter import emit_tflite
 from converters.tflite.filters import depth_to_space_order
 from converters.tflite.fusion import fuse
+from converters.tflite.operators import Activation
 from jpegai_mobile.networks.graph import (
     Abs,
     Add,
@@ -199,29 +200,44 @@ POINTWISE = replace(CONV, kernel=(1, 1), padding=(0, 0, 0, 0))
             ),
             1,
         ),
+        # A product is zero wherever one factor is.
+        (
+            (
+                UPSAMPLED,
+                crop("t", 8),
+                after(CONV, "t:crop", out_channels=4),
+                Multiply(output="m", inputs=("c", "t:crop")),
+                replace(TO_FOUR, inputs=("m",), in_channels=4),
+            ),
+            1,
+        ),
     ],
-    ids=["crop", "bias", "no bias", "spatial", "pointwise reader"],
+    ids=["crop", "bias", "no bias", "spatial", "pointwise reader", "product"],
 )
 def test_crops_become_masks_where_zeros_are_read(nodes: tuple[Node, ...], masks: int) -> None:
     graph = assert_equals_evaluator(*nodes)
     assert sum(isinstance(node, Mask) for node in replace_crops_by_masks(graph).nodes) == masks
 
 
-def test_an_activation_is_masked_before_it_and_fused() -> None:
+def test_an_activation_before_a_mask_fuses_into_it() -> None:
     graph = assert_equals_evaluator(
         UPSAMPLED,
         crop("t", 8),
-        after(CONV, "t:crop"),
+        after(CONV, "t:crop", out_channels=4),
         Relu6(output="r", inputs=("c",)),
-        replace(TO_FOUR, inputs=("r",)),
+        replace(TO_FOUR, inputs=("r",), in_channels=4),
+        Multiply(output="m", inputs=("c", "d")),
     )
     steps = fuse(replace_crops_by_masks(graph))
-    assert [type(step.node).__name__ for step in steps] == [
-        "TransposedConv2d",
-        "Mask",
-        "Conv2d",
-        "Mask",
-        "Conv2d",
+    kinds = [(type(step.node).__name__, step.activation) for step in steps]
+    none = Activation.NONE
+    assert kinds == [
+        ("TransposedConv2d", none),
+        ("Mask", none),
+        ("Conv2d", none),
+        ("Mask", Activation.RELU6),
+        ("Conv2d", none),
+        ("Multiply", none),
     ]
 
 

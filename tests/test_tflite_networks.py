@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
+from ai_edge_litert.interpreter import (  # type: ignore[import-untyped]
+    Interpreter,
+    OpResolverType,
+)
 
 from converters.errors import ConversionError
 from converters.tflite.emitter import emit_tflite
 from jpegai_mobile.networks.catalogue import BUILDERS, NetworkKey
+from jpegai_mobile.runtime import network_runner
 from tests.converter_support import largest_error, random_parameters, runner_of, runs_as_one_delegate
 
 CONVERTED = [key for key in BUILDERS if key[2] != "hop"]
@@ -25,6 +32,19 @@ def test_equals_the_evaluator_in_one_delegate(key: NetworkKey) -> None:
     for tile in TILES:
         assert largest_error(graph, runner, tile) < 1e-5, tile
         assert runs_as_one_delegate(runner), tile
+
+
+@pytest.mark.parametrize("key", CONVERTED, ids=lambda key: "-".join(filter(None, key)))
+def test_equals_the_evaluator_without_a_delegate(key: NetworkKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = partial(
+        Interpreter, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )
+    monkeypatch.setattr(network_runner, "Interpreter", plain)
+    graph = BUILDERS[key]()
+    runner = runner_of(graph)
+    for tile in TILES[1:3]:
+        assert largest_error(graph, runner, tile) < 1e-5, tile
+    assert not runs_as_one_delegate(runner)
 
 
 @pytest.mark.parametrize("key", CONVERTED, ids=lambda key: "-".join(filter(None, key)))

@@ -2,7 +2,8 @@
 
 An activation goes into the operator before it, a constant addend into the bias of the convolution before it,
 the channel order that DEPTH_TO_SPACE wants into the filter of the convolution before the shuffle, and the
-padding to even size into the convolution after it.
+padding to even size into the convolution after it. An activation before a mask, which commutes with it, goes
+into the mask.
 """
 
 from __future__ import annotations
@@ -63,8 +64,7 @@ def fuse(graph: Graph) -> list[Step]:
         source = steps.get(node.inputs[0]) if _is_only_reader(graph, node) else None
         match node:
             case Relu() | Relu6() if source is not None and source.takes_activation:
-                activation = Activation.RELU if isinstance(node, Relu) else Activation.RELU6
-                step = replace(source, output=node.output, activation=activation)
+                step = replace(source, output=node.output, activation=_activation(node))
                 del steps[source.output]
             case AddConstant(value=value):
                 if source is None or not source.is_convolution or not source.takes_activation:
@@ -75,11 +75,20 @@ def fuse(graph: Graph) -> list[Step]:
                 if source is None or not isinstance(source.node, Conv2d) or source.node.groups != 1:
                     raise ConversionError(f"{graph.name}: {node.output} shuffles no plain convolution")
                 steps[source.output] = replace(source, shuffle_factor=factor)
+            case Mask() if source is not None and isinstance(source.node, Relu | Relu6):
+                step = Step(
+                    replace(node, inputs=source.node.inputs), node.output, activation=_activation(source.node)
+                )
+                del steps[source.output]
             case Conv2d() if source is not None and isinstance(source.node, PadToEven):
                 step = Step(replace(node, inputs=source.node.inputs), node.output, pads_to_even=True)
                 del steps[source.output]
         steps[node.output] = step
     return list(steps.values())
+
+
+def _activation(node: Relu | Relu6) -> Activation:
+    return Activation.RELU if isinstance(node, Relu) else Activation.RELU6
 
 
 def _is_only_reader(graph: Graph, node: Node) -> bool:
