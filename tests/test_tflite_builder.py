@@ -200,7 +200,17 @@ POINTWISE = replace(CONV, kernel=(1, 1), padding=(0, 0, 0, 0))
             ),
             1,
         ),
-        # A product is zero wherever one factor is.
+        # A product is zero wherever one factor is, and not where none is.
+        (
+            (
+                UPSAMPLED,
+                crop("t", 8),
+                after(CONV, "t:crop", out_channels=4),
+                Multiply(output="m", inputs=("c", "c")),
+                replace(TO_FOUR, inputs=("m",), in_channels=4),
+            ),
+            2,
+        ),
         (
             (
                 UPSAMPLED,
@@ -212,7 +222,7 @@ POINTWISE = replace(CONV, kernel=(1, 1), padding=(0, 0, 0, 0))
             1,
         ),
     ],
-    ids=["crop", "bias", "no bias", "spatial", "pointwise reader", "product"],
+    ids=["crop", "bias", "no bias", "spatial", "pointwise reader", "square", "product"],
 )
 def test_crops_become_masks_where_zeros_are_read(nodes: tuple[Node, ...], masks: int) -> None:
     graph = assert_equals_evaluator(*nodes)
