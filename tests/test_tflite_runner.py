@@ -184,6 +184,22 @@ def test_what_else_goes_to_stderr_is_kept(tmp_path: Path, tflite: bytes) -> None
     assert in_a_new_process(script, tmp_path, tflite).stderr == "ERROR: real\nINFO: also real"
 
 
+def test_stderr_survives_first_runs_in_several_threads(tmp_path: Path, tflite: bytes) -> None:
+    script = (
+        "import threading, time\n"
+        "allocate = Interpreter.allocate_tensors\n"
+        "def slow(self):\n"
+        "    time.sleep(0.05)\n"
+        "    allocate(self)\n"
+        "Interpreter.allocate_tensors = slow\n"
+        "threads = [threading.Thread(target=lambda: NetworkRunner(graph).run(x)) for _ in range(4)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "os.write(2, b'after')\n"
+    )
+    assert in_a_new_process(script, tmp_path, tflite).stderr == "after"
+
+
 def test_a_process_without_stderr_runs(tmp_path: Path, tflite: bytes) -> None:
     done = in_a_new_process(
         "os.close(2)\nprint(NetworkRunner(graph).run(x)['t:crop'].shape)", tmp_path, tflite

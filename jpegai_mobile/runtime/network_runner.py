@@ -167,6 +167,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+_STDERR = 2
 _BANNER = b"INFO: Created TensorFlow Lite XNNPACK delegate"
 _banner_lock = threading.Lock()
 _banner_seen = False
@@ -176,23 +177,30 @@ _banner_seen = False
 def _without_banner() -> Iterator[None]:
     """Keep the line with which the first delegate of a process announces itself off stderr, and no other."""
     global _banner_seen
-    try:
-        stderr = os.dup(2) if not _banner_seen else None
-    except OSError:  # a process without stderr
-        stderr = None
-    if stderr is None:
+    if _banner_seen:
         yield
         return
     with _banner_lock, tempfile.TemporaryFile() as held_back:
-        os.dup2(held_back.fileno(), 2)
+        stderr = _redirect_stderr(held_back.fileno())
         try:
             yield
         finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            held_back.seek(0)
-            for line in held_back:
-                if line.startswith(_BANNER):
-                    _banner_seen = True
-                else:
-                    os.write(2, line)
+            if stderr is not None:
+                os.dup2(stderr, _STDERR)
+                os.close(stderr)
+                held_back.seek(0)
+                for line in held_back:
+                    if line.startswith(_BANNER):
+                        _banner_seen = True
+                    else:
+                        os.write(_STDERR, line)
+
+
+def _redirect_stderr(target: int) -> int | None:
+    """Let stderr go to the file `target`; gives what it was, None in a process that has none."""
+    try:
+        stderr = os.dup(_STDERR)
+    except OSError:
+        return None
+    os.dup2(target, _STDERR)
+    return stderr
