@@ -1,0 +1,60 @@
+/*
+ * Per-sample work on planes outside the networks, in float32. Every function equals its NumPy twin in
+ * jpegai_mobile/image and jpegai_mobile/filters bit for bit, when it is compiled for IEEE single precision without
+ * contraction (-ffp-contract=off, /fp:precise).
+ *
+ * Samples of float planes are on the 0..255 scale. `line` is the number of samples from one row to the next. Nothing
+ * allocates, and nothing fails: callers have judged sizes and headers.
+ */
+#ifndef JAI_PIXELS_H
+#define JAI_PIXELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Rounds (half to even) and clamps `count` samples to 8 bit, or to 10 bit. */
+void jai_quantise8(const float *plane, size_t count, uint8_t *samples);
+void jai_quantise10(const float *plane, size_t count, uint16_t *samples);
+
+/* BT.709, full range: `count` samples of each 4:4:4 plane to interleaved R, G, B of 8 bit, or of 10 bit. */
+void jai_yuv_to_rgb8(const float *y, const float *u, const float *v, size_t count, uint8_t *rgb);
+void jai_yuv_to_rgb10(const float *y, const float *u, const float *v, size_t count, uint16_t *rgb);
+
+/* Sigma of the latent channel that LEF looks at: [rows][columns], stretched over the displayed picture. */
+typedef struct jai_lef_sigma {
+    const int32_t *values;
+    size_t rows;
+    size_t columns;
+} jai_lef_sigma;
+
+/* LEF for the rows first .. end - 1 of a plane of rows x columns, all of which is read; `model_id` is 0..3. */
+void jai_lef(const float *luma, size_t rows, size_t columns, const jai_lef_sigma *sigma, unsigned model_id,
+             size_t first, size_t end, float *sharpened);
+
+/* The curve of a tile of EFE non-linear: luma range in hundredths, and the weights of its linear pieces. */
+enum { JAI_CURVE_SEGMENTS = 8 };
+typedef struct jai_curve {
+    uint16_t min_luma;
+    uint16_t max_luma;
+    float weight[JAI_CURVE_SEGMENTS];
+} jai_curve;
+
+/*
+ * EFE non-linear on a tile of chroma, in place. The luma of a chroma sample lies `step` luma samples and
+ * `luma_line` samples per row apart.
+ */
+void jai_efe_curve(const jai_curve *curve, const float *luma, size_t luma_line, size_t step, float *chroma, size_t line,
+                   size_t rows, size_t columns);
+
+/* The switch of EFE non-linear on a block, in place: 0 keeps it, 1 averages, 2 takes the alternative. */
+void jai_efe_switch(unsigned value, const float *alternative, float *chroma, size_t line, size_t rows, size_t columns);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

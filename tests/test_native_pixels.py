@@ -1,0 +1,144 @@
+"""The C twins of per-sample work equal the NumPy functions bit for bit."""
+
+from __future__ import annotations
+
+import ctypes as c
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from jpegai_mobile.filters.efe_nonlinear import efe_nonlinear
+from jpegai_mobile.filters.lef import GAINS, THRESHOLDS, lef
+from jpegai_mobile.filters.weights import dequantised_weights
+from jpegai_mobile.image.colour import quantise, yuv_to_rgb
+from jpegai_mobile.image.planes import Planes, Subsampling
+
+from .c_compiler import WARNINGS, compile_c, needs_compiler
+from .test_filters import nonlinear_header, picture_header, switch_header
+from .test_image import random_planes
+from .vectors import ROOT
+
+pytestmark = needs_compiler
+
+FOLDER = ROOT / "jpegai_mobile" / "native" / "pixels"
+SIZE = 67, 151
+
+
+class Sigma(c.Structure):
+    _fields_ = (("values", c.c_void_p), ("rows", c.c_size_t), ("columns", c.c_size_t))
+
+
+class Curve(c.Structure):
+    _fields_ = (("min_luma", c.c_uint16), ("max_luma", c.c_uint16), ("weight", c.c_float * 8))
+
+
+@pytest.fixture(scope="module", params=["-O0", "-O3 -march=native"])
+def pixels(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    output: Path = tmp_path_factory.mktemp("pixels") / "jai_pixels.so"
+    flags = (*request.param.split(), "-ffp-contract=off", "-shared", "-fPIC", *WARNINGS)
+    result = compile_c(sorted(FOLDER.glob("*.c")), output, *flags)
+    assert result.returncode == 0, result.stderr
+    return c.CDLL(str(output))
+
+
+def pointer(array: NDArray[Any]) -> c.c_void_p:
+    return c.c_void_p(array.ctypes.data)
+
+
+def size(value: int) -> c.c_size_t:
+    return c.c_size_t(value)
+
+
+def wide_planes() -> Planes:
+    """Samples below 0, above 255, and on the borders between output samples."""
+    rng = np.random.default_rng(4)
+    y, u, v = (rng.uniform(-40, 300, SIZE).astype(np.float32) for _ in "yuv")
+    y[0] = np.arange(SIZE[1], dtype=np.float32) + np.float32(0.5)
+    u[0] = v[0] = 127.5
+    return Planes(y, u, v)
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_quantise(pixels: Any, bit_depth: int) -> None:
+    plane = wide_planes().y
+    expected = quantise(plane, bit_depth)
+    samples = np.empty_like(expected)
+    getattr(pixels, f"jai_quantise{bit_depth}")(pointer(plane), size(plane.size), pointer(samples))
+    assert np.array_equal(samples, expected)
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_yuv_to_rgb(pixels: Any, bit_depth: int) -> None:
+    planes = wide_planes()
+    expected = yuv_to_rgb(planes, bit_depth)
+    rgb = np.empty_like(expected)
+    convert = getattr(pixels, f"jai_yuv_to_rgb{bit_depth}")
+    convert(*map(pointer, (planes.y, planes.u, planes.v)), size(planes.y.size), pointer(rgb))
+    assert np.array_equal(rgb, expected)
+
+
+@pytest.mark.parametrize("model_id", range(4))
+def test_lef(pixels: Any, model_id: int) -> None:
+    luma = random_planes(SIZE).y
+    sigma = np.random.default_rng(model_id).integers(0, 3968, (160, 5, 10)).astype(np.int32)
+    sigma[9].ravel()[:6] = [t + d for t in THRESHOLDS[model_id] for d in (-1, 0)]
+    assert len(set(GAINS[model_id])) == 3
+    sharpened = np.full_like(luma, np.nan)
+    latents = Sigma(pointer(sigma[9]), 5, 10)
+    for first, end in ((0, 30), (30, 31), (31, SIZE[0])):
+        pixels.jai_lef(
+            pointer(luma), size(SIZE[0]), size(SIZE[1]), c.byref(latents), model_id, size(first), size(end),
+            pointer(sharpened),
+        )  # fmt: skip
+    assert np.array_equal(sharpened, lef(luma, sigma, 9, model_id))
+
+
+@pytest.mark.parametrize("subsampling", [(1, 1), (1, 2), (2, 2)])
+def test_efe_curve(pixels: Any, subsampling: Subsampling) -> None:
+    planes = random_planes(SIZE, subsampling)
+    rows, columns = planes.u.shape
+    tile = 32
+    across = -(-columns // tile)
+    header = nonlinear_header(-(-rows // tile) * across, tile, tile)
+    expected = efe_nonlinear(planes, header, picture_header(SIZE, subsampling), None)
+    weights = dequantised_weights(header.planes[0].A1, header.minSymbol)
+    filtered = planes.u.copy()
+    for number, (low, high) in enumerate(zip(header.minLuma, header.maxLuma, strict=True)):
+        curve = Curve(low, high, (c.c_float * 8)(*weights[8 * number : 8 * number + 8]))
+        top, left = number // across * tile, number % across * tile
+        pixels.jai_efe_curve(
+            c.byref(curve),
+            pointer(planes.y[top * subsampling[0] :, left * subsampling[1] :]),
+            size(SIZE[1] * subsampling[0]),
+            size(subsampling[1]),
+            pointer(filtered[top:, left:]),
+            size(columns),
+            size(min(tile, rows - top)),
+            size(min(tile, columns - left)),
+        )
+    assert np.array_equal(filtered, expected.u)
+
+
+@pytest.mark.parametrize("value", [0, 1, 2])
+def test_efe_switch(pixels: Any, value: int) -> None:
+    planes, alternative = random_planes(SIZE), random_planes(SIZE, seed=5)
+    header = switch_header([0, value], [], (1, 2), 100)
+    expected = efe_nonlinear(planes, header, picture_header(SIZE), alternative)
+    switched = planes.u.copy()
+    pixels.jai_efe_switch(
+        value,
+        pointer(alternative.u[:, 100:]),
+        pointer(switched[:, 100:]),
+        size(SIZE[1]),
+        size(SIZE[0]),
+        size(51),
+    )
+    assert np.array_equal(switched, expected.u)
+
+
+def test_every_source_is_in_the_build() -> None:
+    build = (FOLDER / "CMakeLists.txt").read_text()
+    assert all(source.name in build for source in FOLDER.glob("*.c"))
