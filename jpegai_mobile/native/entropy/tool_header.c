@@ -94,9 +94,8 @@ static jai_status read_eicci_tiling(jai_bits *bits, const jai_picture_header *pi
                    "eICCI tile size is not above the overlap", h->icci_tile_overlap);
     const uint32_t size = (uint32_t)h->icci_tile_size * TILE_UNIT;
     const uint32_t overlap = (uint32_t)h->icci_tile_overlap * TILE_UNIT;
-    h->icci_tiles =
-        jai_overlapping_tiles(jai_picture_height(picture), size, overlap) *
-        jai_overlapping_tiles(jai_picture_width(picture), size, overlap);
+    h->icci_tiles = jai_overlapping_tiles(jai_picture_height(picture), size, overlap) *
+                    jai_overlapping_tiles(jai_picture_width(picture), size, overlap);
     return JAI_OK;
 }
 
