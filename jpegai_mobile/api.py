@@ -9,7 +9,7 @@ from .codestream.description import describe
 from .codestream.stream import read_code_stream
 from .image.chroma import to_444
 from .image.colour import Samples, yuv_to_rgb
-from .runtime.decoder import Decoder, DecodeOptions
+from .runtime.decoder import DecodeOptions, Decoder
 from .runtime.default_bundle import open_bundle
 
 _NO_LIMIT = 1 << 62

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from converters.cli import main as convert
-from jpegai_mobile import Decoder, DecodeOptions, open_bundle
+from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.codestream.description import tools_in_use
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.image.layout import PictureLayout
@@ -96,7 +96,13 @@ def _cases_of(name: str, entry: dict[str, Any]) -> Iterator[Case]:
 def conformance_decoder() -> Decoder:
     """A decoder with all conformance checkpoints, converted to float32."""
     folder = Path(tempfile.mkdtemp(prefix="jpegai-conformance-"))
-    arguments = [str(CONFORMANCE / "checkpoints"), "-o", str(folder / "bundle"), "--operating-points", "sop,bop,hop"]
+    arguments = [
+        str(CONFORMANCE / "checkpoints"),
+        "-o",
+        str(folder / "bundle"),
+        "--operating-points",
+        "sop,bop,hop",
+    ]
     assert convert(arguments) == 0
     return Decoder(open_bundle(folder / "bundle"))
 
@@ -163,7 +169,9 @@ def differing_arrays(arrays: EntropyArrays, expected: dict[str, np.ndarray]) -> 
 def main() -> None:
     """Print the conformance table in Markdown."""
     decoder = conformance_decoder()
-    print("| picture | coding tools | integer arrays exact (native, Python) | largest difference | samples that differ |")
+    print(
+        "| picture | coding tools | integer arrays exact (native, Python) | largest difference | samples that differ |"
+    )
     print("|---|---|---|---|---|")
     for case in cases():
         stream = read_code_stream(case.data())

@@ -116,9 +116,7 @@ def picture_headers(draw: st.DrawFn) -> PictureHeader:
             component.cube_flag = draw(st.lists(bit, min_size=count, max_size=count))
         component.grfs_enable_flag = draw(bit)
         if component.grfs_enable_flag:
-            component.grfs_channel_flag = draw(
-                st.lists(bit, min_size=component.num_chs, max_size=component.num_chs)
-            )
+            component.grfs_channel_flag = draw(st.lists(bit, min_size=component.num_chs, max_size=component.num_chs))
     return header
 
 
@@ -201,7 +199,8 @@ def test_sample_limit_is_judged_first(stream_bytes: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("decoder_profile_id", 3), ("bit_depth_idc", 2), ("colour_transform_idx", 3), ("model_id", 4)]
+    ("field", "value"),
+    [("decoder_profile_id", 3), ("bit_depth_idc", 2), ("colour_transform_idx", 3), ("model_id", 4)],
 )
 def test_reserved_values_are_unsupported_by_name(field: str, value: int) -> None:
     header = PictureHeader()

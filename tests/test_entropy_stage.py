@@ -42,7 +42,13 @@ def test_trace_types_and_shapes(model: EntropyModel) -> None:
     named = decode_entropy_stage(
         read_code_stream((stream_folder("numchs_33_5_187x133") / "stream.jai").read_bytes()), model
     ).named()
-    types = {"z": np.int8, "scale_index": np.int32, "sigma": np.int32, "skip_mask": np.bool_, "residual": np.int16}
+    types = {
+        "z": np.int8,
+        "scale_index": np.int32,
+        "sigma": np.int32,
+        "skip_mask": np.bool_,
+        "residual": np.int16,
+    }
     for name, dtype in types.items():
         for component in Component:
             array = named[f"{name}_{component.suffix}"]
@@ -60,7 +66,9 @@ def test_channel_limit_keeps_the_first_channels(model: EntropyModel) -> None:
 
 def test_other_weights_are_noticed(model: EntropyModel) -> None:
     tables = model.components[0]
-    other = EntropyModel((type(tables)(tables.gain + 40, tables.z_cumulative, tables.hyper_scale_decoder), model.components[1]))
+    other = EntropyModel(
+        (type(tables)(tables.gain + 40, tables.z_cumulative, tables.hyper_scale_decoder), model.components[1])
+    )
     with pytest.raises(InvalidStream, match="made for other weights"):
         decode_entropy_stage(read_code_stream((stream_folder("bop_64x64") / "stream.jai").read_bytes()), other)
 

@@ -22,14 +22,14 @@ def _residual_rows(vectors: dict[str, np.ndarray]) -> list[tuple[list[CodingTabl
     rows = []
     for i in range(int(vectors["num_calls"])):
         index, mask, value = (vectors[f"{name}_{i}"] for name in ("sigma_idx", "mask", "value"))
-        rows.append(([tables[k] if coded else None for k, coded in zip(index, mask)], value.tolist()))
+        rows.append(([tables[k] if coded else None for k, coded in zip(index, mask, strict=True)], value.tolist()))
     return rows
 
 
 def _z_rows(vectors: dict[str, np.ndarray]) -> list[tuple[list[CodingTable | None], list[int]]]:
     rows = []
     for i in range(int(vectors["num_calls"])):
-        for cdf, symbols in zip(vectors[f"cdf_{i}"], vectors[f"symbol_{i}"]):
+        for cdf, symbols in zip(vectors[f"cdf_{i}"], vectors[f"symbol_{i}"], strict=True):
             rows.append(([z_table(cdf.tolist())] * len(symbols), symbols.tolist()))
     return rows
 

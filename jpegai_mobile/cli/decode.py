@@ -9,10 +9,11 @@ from typing import Any
 
 from ..codestream.picture_header import SYNTHESIS_TRANSFORMS
 from ..image.layout import PictureLayout
-from ..image.output import FORMATS, OutputFormatError, format_of, write_picture
-from ..runtime.decoder import DEFAULT_THREADS, DecodedPicture, Decoder, DecodeOptions
+from ..image.output import FORMATS, OutputFormatError, format_of, open_writer
+from ..runtime.decoder import DEFAULT_THREADS, DecodeOptions, Decoder
 from ..runtime.default_bundle import open_bundle
 from ..runtime.manifest import PRECISIONS
+from ..runtime.reconstruction import Reconstruction
 from .files import read_input
 from .usage import UsageError, channel_limits, positive
 
@@ -42,7 +43,9 @@ def add_command(commands: Any) -> None:
         choices=SYNTHESIS_TRANSFORMS,
         help="synthesis networks to use (default: the first of the stream's list that the bundle holds)",
     )
-    parser.add_argument("--precision", choices=PRECISIONS, help="of the networks (default: the most exact in the bundle)")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="of the networks (default: the most exact in the bundle)"
+    )
     parser.add_argument("--threads", type=positive, default=DEFAULT_THREADS, metavar="N", help="default %(default)s")
     parser.add_argument(
         "--max-channels", type=channel_limits, metavar="Y,UV", help="use only the first residual channels"
@@ -60,19 +63,27 @@ def run(options: argparse.Namespace) -> None:
     except OutputFormatError as error:
         raise UsageError(f"{error} (--format)") from error
     data = read_input(options.stream)
+    choices = _decode_options(options)
     with open_bundle(options.bundle) as bundle:
         start = time.perf_counter()
-        picture = Decoder(bundle).decode(data, _decode_options(options))
-        decoded = time.perf_counter()
-    for note in picture.notes:
-        print(f"jpegai decode: note: {note}", file=sys.stderr)
-    layout = PictureLayout.of(picture.stream.picture)
+        decoder = Decoder(bundle)
+        reconstruction = decoder.reconstruct(data, choices)
+        parsed = time.perf_counter()
+        for note in decoder.notes(reconstruction, choices):
+            print(f"jpegai decode: note: {note}", file=sys.stderr)
+        _write(options.output, reconstruction, choices.filters, file_format)
+    if options.stats:
+        _print_stats(reconstruction, len(data), parsed - start, time.perf_counter() - parsed)
+
+
+def _write(target: str, reconstruction: Reconstruction, filters: bool, file_format: str) -> None:
+    """Write the rows of a picture as they are finished."""
     try:
-        write_picture(options.output, picture.planes, layout, file_format)
+        with open_writer(target, PictureLayout.of(reconstruction.stream.picture), file_format) as writer:
+            for band in reconstruction.bands(filters):
+                writer.write_rows(band)
     except OutputFormatError as error:
         raise UsageError(str(error)) from error
-    if options.stats:
-        _print_stats(picture, decoded - start, time.perf_counter() - decoded, len(data))
 
 
 def _decode_options(options: argparse.Namespace) -> DecodeOptions:
@@ -86,11 +97,14 @@ def _decode_options(options: argparse.Namespace) -> DecodeOptions:
     )
 
 
-def _print_stats(picture: DecodedPicture, decode_seconds: float, write_seconds: float, stream_bytes: int) -> None:
-    height, width = picture.stream.picture.display_size
+def _print_stats(reconstruction: Reconstruction, stream_bytes: int, parsing: float, reconstructing: float) -> None:
+    height, width = reconstruction.stream.picture.display_size
+    networks = reconstruction.networks[0]
+    seconds = parsing + reconstructing
     print(
         f"{width} x {height}, {stream_bytes} bytes ({8 * stream_bytes / (width * height):.3f} bit per pixel), "
-        f"{picture.operating_point} {picture.precision}: decoded in {decode_seconds * 1000:.0f} ms "
-        f"({width * height / 1e6 / decode_seconds:.2f} megapixels per second), written in {write_seconds * 1000:.0f} ms",
+        f"{networks.operating_point} {networks.precision}: {parsing * 1000:.0f} ms until the symbols were there, "
+        f"{reconstructing * 1000:.0f} ms until the picture was written "
+        f"({width * height / 1e6 / seconds:.2f} megapixels per second)",
         file=sys.stderr,
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..codestream.stream import read_code_stream
 from ..image.output_stream import output_stream
 from ..runtime.bundle import Bundle
-from ..runtime.decoder import Decoder, DecodeOptions
+from ..runtime.decoder import DecodeOptions, Decoder
 from ..runtime.default_bundle import open_bundle
 from ..runtime.entropy_engine import ENGINES, run_entropy_stage
 from .files import read_input
@@ -38,7 +38,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument("stream", metavar="STREAM", help="code stream, or - for stdin")
     parser.add_argument("output", metavar="OUT.npz", help="where the arrays go, or - for stdout")
     parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE)")
-    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help="which entropy engine (default: %(default)s)")
+    parser.add_argument(
+        "--engine", choices=ENGINES, default=ENGINES[0], help="which entropy engine (default: %(default)s)"
+    )
     parser.add_argument("--latents", action="store_true", help="also psi and the latents (float32)")
     parser.add_argument("--planes", action="store_true", help="also the planes before filters (float32, 0..255)")
     parser.set_defaults(run=run)
@@ -58,6 +60,6 @@ def run(options: argparse.Namespace) -> None:
 def _trace(data: bytes, bundle: Bundle, options: argparse.Namespace) -> dict[str, NDArray[Any]]:
     if options.latents or options.planes:
         reconstruction = Decoder(bundle).reconstruct(data, DecodeOptions(engine=options.engine))
-        return reconstruction.arrays.named() | reconstruction.float_arrays(options.latents, options.planes)
+        return reconstruction.symbols.arrays.named() | reconstruction.float_arrays(options.latents, options.planes)
     model_id = read_code_stream(data).picture.model_id
     return run_entropy_stage(data, bundle.entropy_model_bytes(model_id), options.engine).named()

@@ -59,7 +59,9 @@ class BitReader:
         """Check that nothing but zero padding of the last byte is left."""
         self.align()
         if self.remaining_bits:
-            raise InvalidStream(f"{self._place}: {self.remaining_bits // 8} bytes left over (byte {self.byte_position})")
+            raise InvalidStream(
+                f"{self._place}: {self.remaining_bits // 8} bytes left over (byte {self.byte_position})"
+            )
 
 
 class BitWriter:

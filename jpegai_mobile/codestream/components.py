@@ -46,7 +46,5 @@ class LatentSizes:
     @classmethod
     def of_picture(cls, height: int, width: int) -> LatentSizes:
         """Sizes for a coded picture of height x width luma samples."""
-        latent, psi, z = (
-            (grid_size(height, grid), grid_size(width, grid)) for grid in (LATENT_GRID, PSI_GRID, Z_GRID)
-        )
+        latent, psi, z = ((grid_size(height, grid), grid_size(width, grid)) for grid in (LATENT_GRID, PSI_GRID, Z_GRID))
         return cls(latent, psi, z)

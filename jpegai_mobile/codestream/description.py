@@ -17,9 +17,7 @@ def describe(stream: CodeStream) -> dict[str, Any]:
     """JSON-ready description: `summary`, `segments`, `fields` by header, `user_data` and `sub_streams`."""
     return {
         "summary": _summary(stream),
-        "segments": [
-            {"marker": s.marker.name, "offset": s.offset, "size": len(s.payload)} for s in stream.segments
-        ],
+        "segments": [{"marker": s.marker.name, "offset": s.offset, "size": len(s.payload)} for s in stream.segments],
         "sub_streams": _sub_streams(stream),
         "fields": {
             header: [{"name": f.name, "bits": f.bits, "value": f.value} for f in fields]

@@ -297,9 +297,7 @@ def _cube_syntax(f: Fields, h: PictureHeader, i: Component) -> None:
         size = min(CUBE_GROUP, count - start)
         group = f.u(f"cube_group_flag[{i}]", 1, groups[start // CUBE_GROUP] if groups else 0)
         c.cube_group_flag.append(group)
-        c.cube_flag += (
-            f.array(f"cube_flag[{i}]", 1, size, flags[start : start + size]) if group else [1] * size
-        )
+        c.cube_flag += f.array(f"cube_flag[{i}]", 1, size, flags[start : start + size]) if group else [1] * size
 
 
 def _check_synthesis_tiles(h: PictureHeader) -> None:

@@ -71,7 +71,11 @@ def read_code_stream(
     elif Marker.SOQ in by_marker:
         raise InvalidStream(f"{by_marker[Marker.SOQ][0].place}: the picture header announces no quality map")
     luma, chroma = (_residuals(by_marker, picture, i, allow_missing_regions) for i in Component)
-    fields = {"picture_header": picture_fields, "tool_header": tool_fields, "rendering_information": rendering_fields}
+    fields = {
+        "picture_header": picture_fields,
+        "tool_header": tool_fields,
+        "rendering_information": rendering_fields,
+    }
     return CodeStream(picture, tools, z, (luma, chroma), quality_map, rendering, user_data, segments, fields)
 
 
@@ -134,9 +138,7 @@ def _residuals(
     return regions
 
 
-def _residual_segments(
-    picture: PictureHeader, component: Component, regions: list[SubStream | None]
-) -> list[Segment]:
+def _residual_segments(picture: PictureHeader, component: Component, regions: list[SubStream | None]) -> list[Segment]:
     marker = RESIDUAL_MARKERS[component]
     present = {number: region.payload for number, region in enumerate(regions) if region is not None}
     if picture.independent_regions:

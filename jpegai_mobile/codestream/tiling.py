@@ -31,6 +31,24 @@ class Rectangle:
         """Row and column slices for arrays [..., row, column]."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
+    @property
+    def empty(self) -> bool:
+        """True when there is no sample in it."""
+        return self.height <= 0 or self.width <= 0
+
+    def intersection(self, other: Rectangle) -> Rectangle:
+        """What both have in common; may be `empty`."""
+        return Rectangle(
+            max(self.top, other.top),
+            max(self.left, other.left),
+            min(self.bottom, other.bottom),
+            min(self.right, other.right),
+        )
+
+    def relative_to(self, other: Rectangle) -> Rectangle:
+        """The same place counted from the top left corner of `other`."""
+        return Rectangle(self.top - other.top, self.left - other.left, self.bottom - other.top, self.right - other.left)
+
 
 def overlapping_spans(length: int, size: int, overlap: int) -> list[tuple[int, int]]:
     """(start, stop) of tiles of `size` that start every size - overlap samples and cover `length`."""
@@ -66,7 +84,5 @@ def region_grid(height: int, width: int, rows: int, columns: int) -> list[Rectan
     """The regions of a picture in raster order."""
     horizontal = region_spans(width, columns)
     return [
-        Rectangle(top, left, bottom, right)
-        for top, bottom in region_spans(height, rows)
-        for left, right in horizontal
+        Rectangle(top, left, bottom, right) for top, bottom in region_spans(height, rows) for left, right in horizontal
     ]

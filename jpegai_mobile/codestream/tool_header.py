@@ -41,9 +41,7 @@ class EfeLinearPlane:
 class EfeLinearSet:
     """One filter set of EFE linear: U and V."""
 
-    planes: tuple[EfeLinearPlane, EfeLinearPlane] = field(
-        default_factory=lambda: (EfeLinearPlane(), EfeLinearPlane())
-    )
+    planes: tuple[EfeLinearPlane, EfeLinearPlane] = field(default_factory=lambda: (EfeLinearPlane(), EfeLinearPlane()))
     minSymbol: int = 0
     maxSymbol: int = 0
 
@@ -190,9 +188,7 @@ def _efe_linear_set_syntax(f: Fields, h: EfeLinearSet, kernels: int) -> None:
         plane.weights2 = _per_region(f, f"weights{name}2", bits, area, plane.regions, plane.weights2)
 
 
-def _per_region(
-    f: Fields, name: str, bits: int, count: int, regions: int, values: list[list[int]]
-) -> list[list[int]]:
+def _per_region(f: Fields, name: str, bits: int, count: int, regions: int, values: list[list[int]]) -> list[list[int]]:
     return [f.array(name, bits, count, values[r] if values else ()) for r in range(regions)]
 
 

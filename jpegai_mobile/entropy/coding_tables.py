@@ -57,8 +57,13 @@ class StateMachine:
 class CodingTable(Protocol):
     """A state machine with the rules for its escaped values."""
 
-    machine: StateMachine
-    escape: int
+    @property
+    def machine(self) -> StateMachine:
+        """The states of the table."""
+
+    @property
+    def escape(self) -> int:
+        """The symbol that announces an escaped value."""
 
     def symbol_of(self, value: int) -> int:
         """The symbol that codes `value`, possibly the escape."""
@@ -150,7 +155,7 @@ def residual_tables() -> tuple[ResidualTable, ...]:
 
 def z_table(cumulative: Sequence[int]) -> ZTable:
     """Coding table of a channel of z from its 63 cumulative counts (0..255, last 255); slot 255 is the escape."""
-    slots = {Z_ESCAPE: (STATES - 1,)}
+    slots: dict[int, tuple[int, ...]] = {Z_ESCAPE: (STATES - 1,)}
     start = 0
     for symbol, stop in enumerate(cumulative):
         if stop > start:

@@ -17,7 +17,8 @@ SIGMA_BITS = 7
 def table_index(sigma: NDArray[np.int32]) -> NDArray[np.int32]:
     """Index 0..31 of the coding table for sigma in the log domain (7 fractional bits)."""
     tables = len(residual_tables())
-    return np.clip((sigma + SIGMA_ROUNDING) >> SIGMA_BITS, 0, tables - 1)
+    index: NDArray[np.int32] = np.clip((sigma + SIGMA_ROUNDING) >> SIGMA_BITS, 0, tables - 1)
+    return index
 
 
 def decode_residual(

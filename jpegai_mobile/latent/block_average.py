@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,13 +12,21 @@ OUTSIDE = 1411
 """Value of block positions outside the latent: sigma of a unit step."""
 MAX_AVERAGE = 4351
 
+Values = TypeVar("Values", bound=np.generic)
+
 
 def block_average(scale_index: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The mean of each position's block, int32 [C, h, w] in 0..4351, from the scale index [C, h, w]."""
+    """The mean of every block, int32 [C, ceil(h/8), ceil(w/8)] in 0..4351, from the scale index [C, h, w]."""
     channels, rows, columns = scale_index.shape
     padding = ((0, 0), (0, -rows % BLOCK), (0, -columns % BLOCK))
     padded = np.pad(scale_index, padding, constant_values=OUTSIDE)
     blocks = padded.reshape(channels, padded.shape[1] // BLOCK, BLOCK, padded.shape[2] // BLOCK, BLOCK)
-    average = np.clip((blocks.sum(axis=(2, 4), dtype=np.int32) + 32) >> 6, 0, MAX_AVERAGE)
-    spread = average.repeat(BLOCK, axis=1).repeat(BLOCK, axis=2)
-    return spread[:, :rows, :columns]
+    average: NDArray[np.int32] = np.clip((blocks.sum(axis=(2, 4), dtype=np.int32) + 32) >> 6, 0, MAX_AVERAGE)
+    return average
+
+
+def spread_blocks(blocks: NDArray[Values], rows: range, columns: range) -> NDArray[Values]:
+    """The values [C, row, column] of `blocks` [C, ceil(h/8), ceil(w/8)] at latent positions rows x columns."""
+    row_blocks, column_blocks = (np.arange(span.start, span.stop) // BLOCK for span in (rows, columns))
+    spread: NDArray[Any] = blocks[:, row_blocks[:, None], column_blocks]
+    return spread

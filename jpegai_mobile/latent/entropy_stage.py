@@ -19,6 +19,7 @@ from ..entropy.residual import decode_residual
 from ..entropy.z import decode_z
 from . import quality_map as quality
 from . import residual_scaling
+from .block_average import block_average, spread_blocks
 from .hyper_scale_decoder import hyper_scale_decoder
 from .model_tables import ComponentTables, EntropyModel
 from .skip_mode import skip_mask
@@ -72,7 +73,10 @@ def decode_entropy_stage(
     quality_map = None
     if stream.quality_map is not None:
         quality_map = quality.decode_quality_map(
-            stream.quality_map, picture.quality_map_threads, picture.quality_map_entropy_index, picture.sizes.latent
+            stream.quality_map,
+            picture.quality_map_threads,
+            picture.quality_map_entropy_index,
+            picture.sizes.latent,
         )
     luma, chroma = (
         _decode_component(stream, i, model.components[i], z[i], quality_map, max_channels and max_channels[i])
@@ -96,8 +100,11 @@ def _decode_component(
     if quality_map is not None:
         scale_index += quality.log_offset(quality_map)
     mask = skip_mask(scale_index, header)
-    scale = residual_scaling.residual_scale(scale_index, header, picture.model_id)
-    sigma = scale_index if scale is None else scale_index + residual_scaling.log_offset(scale)
+    sigma = scale_index
+    scale = residual_scaling.residual_scale(block_average(scale_index), header, picture.model_id)
+    if scale is not None:
+        rows, columns = (range(length) for length in picture.sizes.latent)
+        sigma = scale_index + spread_blocks(residual_scaling.log_offset(scale), rows, columns)
     residual = _decode_regions(stream.residuals[component], picture, component, sigma, mask)
     if max_channels is not None:
         residual[_kept_channels(max_channels, header.num_chs, picture, header.residual_threads) :] = 0

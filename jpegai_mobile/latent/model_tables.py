@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BundleError
 from ..codestream.components import LATENT_CHANNELS
+from ..errors import BundleError
 
 MAGIC = b"JAIENTR1"
 Z_SYMBOLS = 63

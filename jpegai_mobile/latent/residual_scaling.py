@@ -1,6 +1,6 @@
 """RVS and GRFS: residual variance scale and group-wise residual factor, chosen by the local mean of sigma.
 
-Both are a scale per latent position that the encoder multiplied the residual with: the decoder adds its logarithm
+Both are a scale per block of 8x8 latents that the encoder multiplied the residual with: the decoder adds its logarithm
 to sigma, and divides the residual by it. Constants are those of the standard, per model and coding tool.
 """
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codestream.picture_header import ComponentHeader
-from .block_average import block_average
 
 BREAKPOINTS = ((1004, 1353, 1938), (1004, 1271, 1909), (1004, 1379, 1935), (1004, 1297, 1909))
 """Per model: block averages of sigma at which the scale changes."""
@@ -38,14 +37,16 @@ LOG_OFFSET_OF_SCALE = {
 
 
 def residual_scale(
-    scale_index: NDArray[np.int32], header: ComponentHeader, model_id: int
+    block_averages: NDArray[np.int32], header: ComponentHeader, model_id: int
 ) -> NDArray[np.int32] | None:
-    """The scale (7 fractional bits) of every position, int32 [C, h, w]; None when neither tool is on."""
+    """The scale (7 fractional bits) of every block from the block averages of sigma, int32 [C, ceil(h/8), ceil(w/8)].
+
+    None when neither tool is on.
+    """
     if not (header.rvs_enable_flag or header.grfs_enable_flag):
         return None
-    average = block_average(scale_index)
-    scale = np.empty_like(scale_index)
-    for channel, values in enumerate(average):
+    scale = np.empty_like(block_averages)
+    for channel, values in enumerate(block_averages):
         group = _grfs_group(header, channel)
         if header.rvs_enable_flag:
             interval = np.searchsorted(BREAKPOINTS[model_id], values, side="right")

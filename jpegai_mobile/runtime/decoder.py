@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from ..codestream.description import operating_points
 from ..codestream.stream import DEFAULT_MAX_SAMPLES, CodeStream, read_code_stream
@@ -13,6 +16,7 @@ from .bundle import Bundle
 from .entropy_engine import ENGINES, run_entropy_stage
 from .model_networks import ModelNetworks
 from .reconstruction import Reconstruction
+from .symbols import Symbols
 
 DEFAULT_THREADS = 2
 
@@ -33,6 +37,8 @@ class DecodeOptions:
     allow_partial: bool = False
     """Whether independent regions may be missing."""
     max_samples: int = DEFAULT_MAX_SAMPLES
+    patch: tuple[int, int] | None = None
+    """Largest (rows, columns) of latents in one run of the synthesis; None takes whole tiles of the stream."""
     engine: str = ENGINES[0]
     """Which entropy engine: `native` or `python`."""
 
@@ -44,8 +50,6 @@ class DecodedPicture:
     planes: Planes
     """Planes of the displayed size in the source's chroma format, 0..255."""
     stream: CodeStream
-    operating_point: str
-    precision: str
     notes: tuple[str, ...]
     """Remarks for the caller: one line each."""
 
@@ -55,22 +59,19 @@ class Decoder:
     """Decodes streams with one bundle; prepared networks are kept from one picture to the next."""
 
     bundle: Bundle
-    _networks: dict[tuple[int, str, str, int], ModelNetworks] = field(default_factory=dict)
+    _networks: dict[tuple[int, str, str, int, int], tuple[ModelNetworks, ...]] = field(default_factory=dict)
 
     def decode(self, data: bytes, options: DecodeOptions | None = None) -> DecodedPicture:
         """Decode a code stream; raises InvalidStream, Unsupported, LimitExceeded or BundleError."""
         options = options or DecodeOptions()
         reconstruction = self.reconstruct(data, options)
-        networks = reconstruction.networks
-        planes = reconstruction.picture_planes(options.filters)
-        stream = reconstruction.stream
-        notes = (*_operating_point_notes(stream, networks.operating_point, options), *reconstruction.notes)
-        return DecodedPicture(planes, stream, networks.operating_point, networks.precision, notes)
+        planes = join_bands(reconstruction.bands(options.filters))
+        return DecodedPicture(planes, reconstruction.stream, self.notes(reconstruction, options))
 
     def reconstruct(self, data: bytes, options: DecodeOptions) -> Reconstruction:
-        """The stages of a decode, each computed when it is asked for; the entropy stage is done.
+        """Run the entropy stage; the returned object gives the rows of the picture as they are asked for.
 
-        Raises InvalidStream, Unsupported, LimitExceeded or BundleError.
+        Raises InvalidStream, Unsupported, LimitExceeded or BundleError, as reading the rows does.
         """
         stream = read_code_stream(data, max_samples=options.max_samples, allow_missing_regions=options.allow_partial)
         networks = self._networks_for(stream, options)
@@ -83,15 +84,38 @@ class Decoder:
             max_samples=options.max_samples,
             allow_missing_regions=options.allow_partial,
         )
-        return Reconstruction(stream, EntropyModel.from_bytes(tables), arrays, networks)
+        symbols = Symbols(stream.picture, EntropyModel.from_bytes(tables), arrays)
+        return Reconstruction(stream, symbols, networks, options.patch)
 
-    def _networks_for(self, stream: CodeStream, options: DecodeOptions) -> ModelNetworks:
+    def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:
+        """Remarks about a decode for the caller: one line each."""
+        used = reconstruction.operating_point
+        first = operating_points(reconstruction.stream.picture)[0]
+        if options.operating_point is None and used != first:
+            note = f"decoded at operating point {used}; the model bundle does not hold {first}, which comes first"
+            return (note, *reconstruction.notes)
+        return reconstruction.notes
+
+    def _networks_for(self, stream: CodeStream, options: DecodeOptions) -> tuple[ModelNetworks, ...]:
+        """Networks for every patch that is computed at a time."""
         point = _choose_operating_point(stream, self.bundle, options.operating_point)
         precision = _choose_precision(self.bundle, options.precision)
-        key = (stream.picture.model_id, point, precision, options.num_threads)
+        many = 1 if options.patch is None else options.num_threads
+        key = (stream.picture.model_id, point, precision, options.num_threads, many)
         if key not in self._networks:
-            self._networks[key] = ModelNetworks(self.bundle, *key)
+            self._networks[key] = tuple(
+                ModelNetworks(self.bundle, *key[:3], num_threads=options.num_threads // many) for _ in range(many)
+            )
         return self._networks[key]
+
+
+def join_bands(bands: Iterable[Planes]) -> Planes:
+    """A whole picture from its bands."""
+    parts = list(bands)
+    if len(parts) == 1:
+        return parts[0]
+    y, u, v = (np.concatenate([getattr(part, name) for part in parts]) for name in "yuv")
+    return Planes(y, u, v)
 
 
 def _choose_operating_point(stream: CodeStream, bundle: Bundle, wanted: str | None) -> str:
@@ -105,13 +129,6 @@ def _choose_operating_point(stream: CodeStream, bundle: Bundle, wanted: str | No
             return point
     held = ", ".join(bundle.operating_points()) or "none"
     raise BundleError(f"the stream needs operating point {' or '.join(listed)}; the model bundle has {held}")
-
-
-def _operating_point_notes(stream: CodeStream, used: str, options: DecodeOptions) -> tuple[str, ...]:
-    first = operating_points(stream.picture)[0]
-    if options.operating_point is None and used != first:
-        return (f"decoded at operating point {used}: the model bundle does not hold {first}, which the stream prefers",)
-    return ()
 
 
 def _choose_precision(bundle: Bundle, wanted: str | None) -> str:

@@ -7,11 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codestream.components import Component
-from ..codestream.picture_header import PictureHeader
-from ..latent.entropy_stage import ComponentArrays
 from ..latent.quality_map import MAX_QUALITY
-from ..latent.residual_scaling import decoder_multiplier, residual_scale
+from ..latent.residual_scaling import decoder_multiplier
 
 LOG_STEP = math.log(54.82 / 0.11) / 31
 """Natural logarithm of the ratio of neighbouring scales (32 of them from 0.11 to 54.82)."""
@@ -28,25 +25,27 @@ def scaler(log_value: NDArray[np.int32]) -> NDArray[np.float32]:
     """
     argument = log_value.astype(np.float32) / np.float32(128) * np.float32(LOG_STEP)
     exponential = np.exp(argument.astype(np.float64)).astype(np.float32)
-    return np.round(exponential * np.float32(SCALER_ONE)) / np.float32(SCALER_ONE)
+    rounded: NDArray[np.float32] = np.round(exponential * np.float32(SCALER_ONE))
+    return (rounded / np.float32(SCALER_ONE)).astype(np.float32)
 
 
 def dequantise(
-    arrays: ComponentArrays,
-    gain: NDArray[np.int16],
-    picture: PictureHeader,
-    component: Component,
+    residual: NDArray[np.int16],
+    scalers: NDArray[np.float32],
+    scale: NDArray[np.int32] | None,
     quality_map: NDArray[np.int8] | None,
 ) -> NDArray[np.float32]:
-    """Residual float32 [row, column, channel] of a component."""
-    residual = arrays.residual.astype(np.float32)
-    scale = residual_scale(arrays.scale_index, picture.components[component], picture.model_id)
+    """Residual float32 [row, column, channel] from symbols [channel, row, column].
+
+    `scalers` has one value per channel (see `scaler`), `scale` is that of RVS and GRFS at every position (7
+    fractional bits), `quality_map` is [row, column]; the last two are None where the tool is off.
+    """
+    values = residual.astype(np.float32)
     if scale is not None:
-        residual *= decoder_multiplier(scale).astype(np.float32)
-        residual /= np.float32(1 << 16)
+        values *= decoder_multiplier(scale).astype(np.float32)
+        values /= np.float32(1 << 16)
     if quality_map is not None:
         sixteenths = QUALITY_SIXTEENTHS[quality_map.astype(np.int32) + MAX_QUALITY]
-        residual /= sixteenths / np.float32(16) + EPSILON
-    log_value = gain.astype(np.int32) + picture.beta_displacement_log(component)
-    residual /= scaler(log_value)[:, None, None] + EPSILON
-    return np.ascontiguousarray(residual.transpose(1, 2, 0))
+        values /= sixteenths / np.float32(16) + EPSILON
+    values /= scalers[:, None, None] + EPSILON
+    return np.ascontiguousarray(values.transpose(1, 2, 0))

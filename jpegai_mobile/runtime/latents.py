@@ -1,99 +1,125 @@
-"""From residuals and hyper latents to the latents that enter the synthesis transforms, region by region."""
+"""From symbols to the latents that enter the synthesis transforms, for any window of a region.
+
+A region (the whole picture, when it has no regions) is decoded on its own, with zeros around it. Inside one,
+a window needs a margin of hyper latents and residuals around it; with that margin, which is computed from the
+networks' description, it equals the same window of the whole region bit for bit.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..codestream.components import LATENT_GRID, PSI_GRID, Z_GRID, Component, grid_size
-from ..codestream.picture_header import PictureHeader
-from ..codestream.tiling import Rectangle, region_grid
-from ..errors import InvalidStream, Unsupported
+from ..codestream.tiling import Rectangle
+from ..networks.catalogue import build
+from ..networks.measure import halo
 from .model_networks import ModelNetworks
 from .phases import merge_phases
+from .symbols import Symbols
+from .windows import expanded
 
 Array = NDArray[np.float32]
-DROPPED_LATENTS = 1
-"""Latents dropped at inner sides of an extended dependent region; a default of the standard, not signalled."""
+LATENTS_PER_PSI = PSI_GRID // LATENT_GRID
+PSI_PER_Z = Z_GRID // PSI_GRID
 
 
-@dataclass(frozen=True, eq=False)
-class Latents:
-    """Latents of both components with what the hyper decoder gave, float32 [row, column, channel]."""
+@dataclass(frozen=True)
+class Reach:
+    """What a span of latents depends on, along one direction of a region of `length` luma samples."""
 
-    psi: tuple[Array, Array]
-    y_hat: tuple[Array, Array]
+    length: int
+    latents: tuple[int, int]
+    psi: tuple[int, int]
+    """Psi samples that the context model reads, likewise (start, stop)."""
+    z: tuple[int, int]
+    """Hyper latents that the hyper decoder reads."""
+
+    @classmethod
+    def of(cls, latents: tuple[int, int], length: int) -> Reach:
+        """The reach of latents start..stop-1."""
+        hyper_margin, context_margin = _margins()
+        start, stop = latents[0] // LATENTS_PER_PSI, grid_size(latents[1], LATENTS_PER_PSI)
+        psi = expanded(start, stop, context_margin, context_margin, grid_size(length, PSI_GRID))
+        start, stop = psi[0] // PSI_PER_Z, grid_size(psi[1], PSI_PER_Z)
+        z = expanded(start, stop, hyper_margin, hyper_margin, grid_size(length, Z_GRID))
+        return cls(length, latents, psi, z)
+
+    @property
+    def z_samples(self) -> int:
+        """Luma samples that `z` covers."""
+        return min(self.z[1] * Z_GRID, self.length) - self.z[0] * Z_GRID
+
+    @property
+    def psi_samples(self) -> int:
+        """Luma samples that `psi` covers."""
+        return min(self.psi[1] * PSI_GRID, self.length) - self.psi[0] * PSI_GRID
+
+    @property
+    def residual(self) -> tuple[int, int]:
+        """Latents that `psi` covers."""
+        return self.psi[0] * LATENTS_PER_PSI, grid_size(min(self.psi[1] * PSI_GRID, self.length), LATENT_GRID)
+
+    @property
+    def psi_in_z(self) -> slice:
+        """`psi` among the psi samples that the hyper decoder makes of `z`."""
+        return slice(self.psi[0] - self.z[0] * PSI_PER_Z, self.psi[1] - self.z[0] * PSI_PER_Z)
+
+    @property
+    def latents_in_residual(self) -> slice:
+        """The latents among those of `residual`."""
+        return slice(self.latents[0] - self.residual[0], self.latents[1] - self.residual[0])
 
 
-def reconstruct_latents(
-    picture: PictureHeader, networks: ModelNetworks, z: tuple[Array, Array], residual: tuple[Array, Array]
-) -> Latents:
-    """psi and latents of a whole picture.
+@cache
+def _margins() -> tuple[int, int]:
+    """Hyper latents, and psi samples, that a window needs on every side."""
+    hyper = [halo(build("hyper_decoder", component.suffix)) for component in Component]
+    context = halo(build("context_model", Component.LUMA.suffix))
+    assert context is not None and all(hyper)
+    return max(max(h["z"]) for h in hyper if h is not None), max(max(sides) for sides in context.values())
 
-    Every region runs the hyper decoder and the context model on its own samples, extended into its neighbours by
-    a signalled overlap when regions are dependent. Raises InvalidStream or Unsupported for overlaps that
-    cannot be decoded.
+
+def hyper_decode(
+    symbols: Symbols, networks: ModelNetworks, z: Rectangle, extent: tuple[int, int]
+) -> tuple[Array, Array]:
+    """psi of luma and chroma from a window of hyper latents that covers `extent` luma samples."""
+    luma, chroma = (networks.hyper_decoder(i, symbols.z(i, z), extent) for i in Component)
+    return luma, chroma
+
+
+def decode_latents(
+    symbols: Symbols, networks: ModelNetworks, region: Rectangle, latents: Rectangle
+) -> tuple[Array, Array]:
+    """Luma and chroma latents (before LSBS) of a window inside a region, float32 [row, column, channel].
+
+    `region` is in luma samples, `latents` in latent samples of the picture.
     """
-    regions = region_grid(picture.height, picture.width, *picture.region_counts)
-    tiles = [_extended(region, picture) for region in regions]
-    _check_overlap(picture, regions)
-    sizes = picture.sizes
-    luma_psi, chroma_psi = (np.empty((*sizes.psi, 4 * i.channels), np.float32) for i in Component)
-    for tile in tiles:
-        extent = (tile.height, tile.width)
-        for component, psi in zip(Component, (luma_psi, chroma_psi), strict=True):
-            z_tile = _on_grid(z[component], tile, Z_GRID)
-            _on_grid(psi, tile, PSI_GRID)[:] = networks.hyper_decoder(component, z_tile, extent)
-    luma = np.empty((*sizes.latent, Component.LUMA.channels), np.float32)
-    for tile in tiles:
-        residual_tile = _on_grid(residual[Component.LUMA], tile, LATENT_GRID)
-        psi_tile = _on_grid(luma_psi, tile, PSI_GRID)
-        latent = networks.context_model(residual_tile, psi_tile, (tile.height, tile.width))
-        kept = _without_dropped_border(latent, tile, picture)
-        _on_grid(luma, tile, LATENT_GRID)[kept] = latent[kept]
-    prediction = merge_phases(np.split(chroma_psi, 4, axis=2), sizes.latent)
-    return Latents((luma_psi, chroma_psi), (luma, residual[Component.CHROMA] + prediction))
+    top, left = region.top // LATENT_GRID, region.left // LATENT_GRID
+    rows = Reach.of((latents.top - top, latents.bottom - top), region.height)
+    columns = Reach.of((latents.left - left, latents.right - left), region.width)
+    z = _placed(rows.z, columns.z, region, Z_GRID)
+    psi = [
+        part[rows.psi_in_z, columns.psi_in_z]
+        for part in hyper_decode(symbols, networks, z, (rows.z_samples, columns.z_samples))
+    ]
+    window = _placed(rows.residual, columns.residual, region, LATENT_GRID)
+    luma_residual = symbols.residual(Component.LUMA, window)
+    luma = networks.context_model(luma_residual, psi[Component.LUMA], (rows.psi_samples, columns.psi_samples))
+    chroma = merge_chroma(psi[Component.CHROMA], (window.height, window.width))
+    inside = (rows.latents_in_residual, columns.latents_in_residual)
+    return luma[inside], chroma[inside] + symbols.residual(Component.CHROMA, latents)
 
 
-def _overlap(picture: PictureHeader) -> int:
-    """Luma samples by which a dependent region is extended on its inner sides."""
-    return 2 * picture.hyper_decoder_overlap_in_latent_samples * Z_GRID
+def merge_chroma(psi: Array, size: tuple[int, int]) -> Array:
+    """The chroma prediction [h, w, C]: psi holds one group of channels per 2x2 phase."""
+    return merge_phases(np.split(psi, 4, axis=2), size)
 
 
-def _check_overlap(picture: PictureHeader, regions: list[Rectangle]) -> None:
-    hyper, context = picture.hyper_decoder_overlap_in_latent_samples, picture.mcm_overlap_in_latent_samples
-    if len(regions) == 1 or picture.independent_regions:
-        return
-    if context != 4 * hyper:
-        raise Unsupported(f"mcm_overlap_in_latent_samples {context} with a hyper decoder overlap of {hyper}")
-    if min(min(region.height, region.width) for region in regions) < _overlap(picture):
-        raise InvalidStream(f"picture header: regions are narrower than their overlap of {_overlap(picture)} samples")
-
-
-def _extended(region: Rectangle, picture: PictureHeader) -> Rectangle:
-    overlap = _overlap(picture)
-    return Rectangle(
-        max(region.top - overlap, 0),
-        max(region.left - overlap, 0),
-        min(region.bottom + overlap, picture.height),
-        min(region.right + overlap, picture.width),
-    )
-
-
-def _on_grid(array: Array, tile: Rectangle, grid: int) -> Array:
-    """The part of `array` (one element per grid x grid luma samples) that covers a tile."""
-    rows = slice(tile.top // grid, grid_size(tile.bottom, grid))
-    columns = slice(tile.left // grid, grid_size(tile.right, grid))
-    return array[rows, columns]
-
-
-def _without_dropped_border(latent: Array, tile: Rectangle, picture: PictureHeader) -> tuple[slice, slice]:
-    """The latents of an extended tile that are kept: those at inner sides lack context."""
-    dropped = DROPPED_LATENTS if _overlap(picture) else 0
-    rows, columns = latent.shape[:2]
-    return (
-        slice(dropped if tile.top else 0, rows - dropped if tile.bottom < picture.height else rows),
-        slice(dropped if tile.left else 0, columns - dropped if tile.right < picture.width else columns),
-    )
+def _placed(rows: tuple[int, int], columns: tuple[int, int], region: Rectangle, grid: int) -> Rectangle:
+    """Spans relative to a region as a rectangle of the picture, on a grid."""
+    top, left = region.top // grid, region.left // grid
+    return Rectangle(rows[0] + top, columns[0] + left, rows[1] + top, columns[1] + left)

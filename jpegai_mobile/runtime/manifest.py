@@ -103,9 +103,7 @@ class Manifest:
             "precisions": self.precisions,
             "targets": self.targets,
             "tile_sizes": dict(self.tile_sizes),
-            "networks": [
-                asdict(key) | {"file": self.networks[key]} for key in sorted(self.networks, key=str)
-            ],
+            "networks": [asdict(key) | {"file": self.networks[key]} for key in sorted(self.networks, key=str)],
             "entropy": {str(model): name for model, name in self.entropy.items()},
             "files": {name: asdict(record) for name, record in self.files.items()},
         }
@@ -122,22 +120,16 @@ class Manifest:
             raise BundleError(f"not the manifest of a {FORMAT}")
         version = document.get("schema_version")
         if version != SCHEMA_VERSION:
-            raise BundleError(
-                f"schema version {_short(version)}; this release reads version {SCHEMA_VERSION}"
-            )
+            raise BundleError(f"schema version {_short(version)}; this release reads version {SCHEMA_VERSION}")
         manifest = cls(
             source={_text(name): _sha256(digest) for name, digest in _object(document, "source").items()},
             licence=_text(_field(document, "licence")),
             tile_sizes=_tile_sizes(_object(document, "tile_sizes")),
             networks=_networks(_field(document, "networks")),
             entropy={
-                int(_one_of(MODELS, model)): _file_name(name)
-                for model, name in _object(document, "entropy").items()
+                int(_one_of(MODELS, model)): _file_name(name) for model, name in _object(document, "entropy").items()
             },
-            files={
-                _file_name(name): _file_record(name, record)
-                for name, record in _object(document, "files").items()
-            },
+            files={_file_name(name): _file_record(name, record) for name, record in _object(document, "files").items()},
         )
         for name in (*manifest.networks.values(), *manifest.entropy.values()):
             if name not in manifest.files:

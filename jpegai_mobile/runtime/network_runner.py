@@ -81,9 +81,7 @@ class NetworkRunner:
             for name, info in self.inputs.items():
                 self._interpreter.set_tensor(info.index, np.asarray(inputs[name], np.float32)[np.newaxis])
             for info in self._masks.values():
-                self._interpreter.set_tensor(
-                    info.index, _mask(_elements(tile, info), _elements(extent, info))
-                )
+                self._interpreter.set_tensor(info.index, _mask(_elements(tile, info), _elements(extent, info)))
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"network graph does not run: {_first_line(error)}") from error
@@ -133,9 +131,7 @@ class NetworkRunner:
         values: NDArray[np.float32] = self._interpreter.get_tensor(info.index)
         inside = values[0, :rows, :columns] if values.ndim == 4 and len(values) else values
         if inside.shape != (rows, columns, info.channels):
-            raise BundleError(
-                f"network graph gives an output of shape {values.shape} for {extent} luma samples"
-            )
+            raise BundleError(f"network graph gives an output of shape {values.shape} for {extent} luma samples")
         return inside
 
 

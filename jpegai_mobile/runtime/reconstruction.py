@@ -1,7 +1,8 @@
-"""The reconstruction stage of one picture: symbols to residuals, latents, planes and filtered planes."""
+"""The reconstruction stage of one picture: from its symbols to bands of finished rows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,28 +11,30 @@ from numpy.typing import NDArray
 
 from ..codestream.components import Component
 from ..codestream.stream import CodeStream
+from ..codestream.tiling import Rectangle
 from ..filters.pipeline import apply_filters
 from ..image.chroma import from_synthesis
 from ..image.planes import Planes
-from ..latent.entropy_stage import EntropyArrays
-from ..latent.model_tables import EntropyModel
-from .dequantise import dequantise
-from .latents import Latents, reconstruct_latents
-from .lsbs import lsbs
+from .dependent_regions import decode_psi
+from .latent_source import LatentSource, latent_source
 from .model_networks import ModelNetworks
-from .synthesis import synthesise
+from .patches import plan_bands
+from .symbols import Symbols
+from .synthesis import synthesise_bands
 
 Array = NDArray[np.float32]
 
 
 @dataclass(eq=False)
 class Reconstruction:
-    """A picture on its way from symbols to samples; every stage is computed when it is first asked for."""
+    """A picture on its way from symbols to samples; the entropy stage is done."""
 
     stream: CodeStream
-    model: EntropyModel
-    arrays: EntropyArrays
-    networks: ModelNetworks
+    symbols: Symbols
+    networks: Sequence[ModelNetworks]
+    """One per patch that is computed at a time; the first also decodes the latents."""
+    patch: tuple[int, int] | None
+    """Largest (rows, columns) of latents in one run; None takes whole tiles."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -39,67 +42,79 @@ class Reconstruction:
         missing = {n for regions in self.stream.residuals for n, part in enumerate(regions) if part is None}
         return tuple(f"region {number} is missing and was left empty" for number in sorted(missing))
 
-    @cached_property
-    def residuals(self) -> tuple[Array, Array]:
-        """Dequantised residuals [row, column, channel] of luma and chroma."""
-        luma, chroma = (
-            dequantise(
-                self.arrays.components[i],
-                self.model.components[i].gain,
-                self.stream.picture,
-                i,
-                self.arrays.quality_map,
-            )
-            for i in Component
-        )
-        return luma, chroma
+    @property
+    def operating_point(self) -> str:
+        """The synthesis transform in use."""
+        return self.networks[0].operating_point
+
+    @property
+    def streams_rows(self) -> bool:
+        """Whether rows can be finished one band after the other: no step looks at the whole picture."""
+        picture = self.stream.picture
+        return picture.coded_subsampling == picture.source_subsampling and not self.stream.tools.filters
+
+    def bands(self, filters: bool = True) -> Iterator[Planes]:
+        """The displayed picture from top to bottom: planes 0..255 in the source's chroma format.
+
+        With post-filters (or, `filters` false, without those of the stream), or where chroma is resampled, there is
+        one band: the whole picture.
+        """
+        if not self.streams_rows:
+            yield self.filtered(filters)
+            return
+        top = 0
+        for samples in self._synthesised_bands():
+            rows = samples[: self.stream.picture.display_size[0] - top]
+            top += len(samples)
+            if len(rows):
+                yield self._band_planes(rows)
+
+    def _synthesised_bands(self) -> Iterator[Array]:
+        picture = self.stream.picture
+        plan = plan_bands(picture, self.operating_point, self.patch)
+        return synthesise_bands(plan, self.latents, self.networks, range(picture.width))
+
+    def _band_planes(self, samples: Array) -> Planes:
+        """Rows of the picture without what is not displayed, chroma subsampled as it was coded."""
+        picture = self.stream.picture
+        displayed = samples[:, : picture.display_size[1]]
+        vertical, horizontal = picture.coded_subsampling
+        u, v = (np.ascontiguousarray(displayed[::vertical, ::horizontal, i]) for i in (1, 2))
+        return Planes(np.ascontiguousarray(displayed[..., 0]), u, v)
 
     @cached_property
-    def latents(self) -> Latents:
-        """psi, and the latents that enter the synthesis transforms."""
-        luma_z, chroma_z = (
-            np.ascontiguousarray(component.z.transpose(1, 2, 0), np.float32) for component in self.arrays.components
-        )
-        latents = reconstruct_latents(self.stream.picture, self.networks, (luma_z, chroma_z), self.residuals)
-        luma, chroma = (self._scaled(i, latents.y_hat[i]) for i in Component)
-        return Latents(latents.psi, (luma, chroma))
-
-    def _scaled(self, component: Component, latent: Array) -> Array:
-        """LSBS, where it is on."""
-        if not self.stream.tools.lsbs_enable_flag[component]:
-            return latent
-        scale_index = self.arrays.components[component].scale_index
-        return lsbs(latent, self.residuals[component], scale_index, self.stream.picture.model_id)
+    def latents(self) -> LatentSource:
+        """Where synthesis gets its latents from."""
+        return latent_source(self.symbols, self.stream.tools, self.networks[0])
 
     @cached_property
     def planes(self) -> Planes:
-        """Planes before filters, of the displayed size in the source's chroma format."""
+        """The whole displayed picture before filters, in the source's chroma format."""
         picture = self.stream.picture
         samples = np.empty((3, picture.height, picture.width), np.float32)
-        for core, tile in synthesise(picture, self.networks, self.latents):
-            samples[:, *core.slices] = tile.transpose(2, 0, 1)
-        return from_synthesis(*samples, picture)
+        top = 0
+        for band in self._synthesised_bands():
+            samples[:, top : top + len(band)] = band.transpose(2, 0, 1)
+            top += len(band)
+        y, u, v = samples
+        return from_synthesis(y, u, v, picture)
 
-    def picture_planes(self, filters: bool) -> Planes:
-        """Planes of the displayed picture, with its post-filters or (`filters` false) without."""
-        sigma = self.arrays.components[Component.LUMA].sigma
-        return apply_filters(
-            self.planes,
-            self.stream.tools,
-            self.stream.picture,
-            sigma,
-            self.networks.eicci,
-            self.networks.operating_point,
-            filters,
-        )
+    def filtered(self, filters: bool) -> Planes:
+        """The whole displayed picture after the post-filters, or without them."""
+        sigma = self.symbols.arrays.components[Component.LUMA].sigma
+        picture, tools = self.stream.picture, self.stream.tools
+        eicci = self.networks[0].eicci
+        return apply_filters(self.planes, tools, picture, sigma, eicci, self.operating_point, filters)
 
     def float_arrays(self, latents: bool, planes: bool) -> dict[str, Array]:
         """Trace arrays of this stage by name: `psi_*` and `y_hat_*` [channel, row, column], `plane_*`."""
         named: dict[str, Array] = {}
         if latents:
+            psi = decode_psi(self.symbols, self.networks[0])
+            y_hat = self.latents.window(Rectangle(0, 0, *self.stream.picture.sizes.latent))
             for i in Component:
-                named[f"psi_{i.suffix}"] = self.latents.psi[i].transpose(2, 0, 1)
-                named[f"y_hat_{i.suffix}"] = self.latents.y_hat[i].transpose(2, 0, 1)
+                named[f"psi_{i.suffix}"] = psi[i].transpose(2, 0, 1)
+                named[f"y_hat_{i.suffix}"] = y_hat[i].transpose(2, 0, 1)
         if planes:
             named |= {"plane_Y": self.planes.y, "plane_U": self.planes.u, "plane_V": self.planes.v}
         return named

@@ -1,92 +1,68 @@
-"""Latents to sample planes, one synthesis tile of the stream after the other."""
+"""Latents to samples: runs the synthesis transforms over the patches of a plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codestream.components import LATENT_GRID, grid_size
-from ..codestream.picture_header import TILE_UNIT, PictureHeader
-from ..codestream.tiling import Rectangle, overlapping_tiles, region_grid
-from .latents import Latents
+from ..codestream.tiling import Rectangle
+from .latent_source import Latents, LatentSource
 from .model_networks import ModelNetworks
+from .patches import Band, Patch
 
 Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class SynthesisTile:
-    """A tile that is synthesised and the core of it that is kept, both in luma samples of the picture."""
+def synthesise_bands(
+    bands: Iterable[Band], source: LatentSource, networks: Sequence[ModelNetworks], columns: range
+) -> Iterator[Array]:
+    """The samples of every band: float32 [row, column, (Y, U, V)], 0..255, chroma at full resolution.
 
-    tile: Rectangle
-    core: Rectangle
-
-
-def synthesis_tiles(picture: PictureHeader) -> list[SynthesisTile]:
-    """The synthesis tiles that the stream signals, in raster order; their cores partition the picture.
-
-    Tiles overlap and give up half of the overlap at inner sides. With independent regions the cores are a plain
-    grid instead, and only a core inside a region has a margin, which stays in that region.
+    `columns` are those of the picture that a band holds. One patch is computed per element of `networks` at a time;
+    the result does not depend on how many there are.
     """
-    whole = Rectangle(0, 0, picture.height, picture.width)
-    header = picture.components[0]
-    if not header.synthesis_tile_enable:
-        return [SynthesisTile(whole, whole)]
-    size, overlap = header.synthesis_tile_size * TILE_UNIT, header.synthesis_tile_overlap * TILE_UNIT
-    if picture.independent_regions:
-        return list(_independent_tiles(picture, size, overlap // 2))
-    tiles = overlapping_tiles(picture.height, picture.width, size, overlap)
-    return [SynthesisTile(tile, _shrunk(tile, overlap // 2, whole)) for tile in tiles]
+    idle: SimpleQueue[ModelNetworks] = SimpleQueue()
+    for one in networks:
+        idle.put(one)
+
+    def compute(work: tuple[Patch, Rectangle, Latents]) -> tuple[Rectangle, Array]:
+        patch, window, latents = work
+        one = idle.get()
+        try:
+            return patch.core, _synthesise_patch(patch, window, latents, one)
+        finally:
+            idle.put(one)
+
+    with ThreadPoolExecutor(len(networks)) as pool:
+        run: Callable[..., Iterator[tuple[Rectangle, Array]]] = pool.map if len(networks) > 1 else map
+        for band in bands:
+            samples = np.empty((len(band.rows), len(columns), 3), np.float32)
+            place = Rectangle(band.rows.start, columns.start, band.rows.stop, columns.stop)
+            for core, patch_samples in run(compute, _work(band, source)):
+                kept = core.intersection(place)
+                samples[kept.relative_to(place).slices] = patch_samples[kept.relative_to(core).slices]
+            yield samples
 
 
-def _independent_tiles(picture: PictureHeader, size: int, margin: int) -> Iterator[SynthesisTile]:
-    """Cells of a plain grid over the picture; one inside a region is extended by `margin` within that region."""
-    regions = region_grid(picture.height, picture.width, *picture.region_counts)
-    for core in overlapping_tiles(picture.height, picture.width, size, 0):
-        region = next((region for region in regions if _contains(region, core)), core)
-        tile = Rectangle(
-            max(core.top - margin, region.top),
-            max(core.left - margin, region.left),
-            min(core.bottom + margin, region.bottom),
-            min(core.right + margin, region.right),
-        )
-        yield SynthesisTile(tile, core)
+def _work(band: Band, source: LatentSource) -> Iterator[tuple[Patch, Rectangle, Latents]]:
+    """Patches with the latents of their strip."""
+    for strip in band.strips:
+        latents = source.window(strip.latents)
+        for patch in strip.patches:
+            yield patch, strip.latents, latents
 
 
-def _contains(region: Rectangle, tile: Rectangle) -> bool:
-    return (
-        region.top <= tile.top
-        and region.left <= tile.left
-        and tile.bottom <= region.bottom
-        and tile.right <= region.right
-    )
-
-
-def _shrunk(tile: Rectangle, margin: int, whole: Rectangle) -> Rectangle:
-    return Rectangle(
-        tile.top + (margin if tile.top > whole.top else 0),
-        tile.left + (margin if tile.left > whole.left else 0),
-        tile.bottom - (margin if tile.bottom < whole.bottom else 0),
-        tile.right - (margin if tile.right < whole.right else 0),
-    )
-
-
-def synthesise(picture: PictureHeader, networks: ModelNetworks, latents: Latents) -> Iterator[tuple[Rectangle, Array]]:
-    """Tile cores with their samples: float32 [row, column, (Y, U, V)], 0..255, chroma at full resolution."""
-    for part in synthesis_tiles(picture):
-        tile = part.tile
-        rows = slice(tile.top // LATENT_GRID, grid_size(tile.bottom, LATENT_GRID))
-        columns = slice(tile.left // LATENT_GRID, grid_size(tile.right, LATENT_GRID))
-        luma, chroma = (y_hat[rows, columns] for y_hat in latents.y_hat)
-        extent = (tile.height, tile.width)
-        samples = np.empty((*extent, 3), np.float32)
-        samples[..., 0] = networks.synthesis_luma(luma, extent)
-        samples[..., 1:] = networks.synthesis_chroma(np.concatenate([luma, chroma], axis=2), extent)
-        inside = samples[
-            part.core.top - tile.top : part.core.bottom - tile.top,
-            part.core.left - tile.left : part.core.right - tile.left,
-        ]
-        yield part.core, np.clip(inside * np.float32(128) + np.float32(127.5), 0, 255)
+def _synthesise_patch(patch: Patch, window: Rectangle, latents: Latents, networks: ModelNetworks) -> Array:
+    """The core of a patch as samples [row, column, (Y, U, V)]."""
+    luma, chroma = (component[patch.latents.relative_to(window).slices] for component in latents)
+    samples = np.empty((*patch.extent, 3), np.float32)
+    samples[..., 0] = networks.synthesis_luma(luma, patch.extent)
+    samples[..., 1:] = networks.synthesis_chroma(np.concatenate([luma, chroma], axis=2), patch.extent)
+    inside = samples[patch.core_in_window.slices]
+    inside *= np.float32(128)
+    inside += np.float32(127.5)
+    return np.clip(inside, 0, 255, out=inside)

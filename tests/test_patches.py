@@ -1,0 +1,68 @@
+"""Patches: whatever their size and however many are computed at a time, the picture is the same bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jpegai_mobile import DecodeOptions, Decoder
+from jpegai_mobile.codestream.picture_header import PictureHeader
+from jpegai_mobile.runtime.patches import plan_bands
+
+from .conformance import conformance_decoder
+from .vectors import CONFORMANCE, needs_conformance
+
+STREAMS = (
+    "bop_187x133",
+    "sop_187x133",
+    "tall_64x700",
+    "wide_900x65",
+    "tiles320_ov32_sop_700x300",
+    "tiles256_600x420",
+    "indreg_rvs_threads2_700x530",
+    "sop_tiles_depreg_768x512",
+    "lsbs_rvs_187x133",
+    "toolson_320x240",
+    "yuv420_187x133",
+)
+
+
+def _decode(decoder: Decoder, data: bytes, **options: object) -> list[np.ndarray]:
+    planes = decoder.decode(data, DecodeOptions(**options)).planes
+    return [planes.y, planes.u, planes.v]
+
+
+@needs_conformance
+@pytest.mark.parametrize("name", STREAMS)
+@pytest.mark.parametrize("patch", [(1, 1), (12, 20), (17, 13)])
+def test_patches_equal_the_whole(name: str, patch: tuple[int, int]) -> None:
+    decoder = conformance_decoder()
+    data = Path(CONFORMANCE / "streams" / name / "stream.jai").read_bytes()
+    whole = _decode(decoder, data)
+    for threads in (1, 2):
+        for ours, expected in zip(_decode(decoder, data, patch=patch, num_threads=threads), whole, strict=True):
+            assert np.array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (65, 1000), (777, 333), (2100, 1400)])
+@pytest.mark.parametrize("patch", [(8, 8), (24, 40), None])
+@pytest.mark.parametrize("operating_point", ["sop", "bop", "hop"])
+def test_patches_partition_the_picture(
+    size: tuple[int, int], patch: tuple[int, int] | None, operating_point: str
+) -> None:
+    picture = PictureHeader(img_height_minus64=size[0] - 64, img_width_minus64=size[1] - 64)
+    for component in picture.components:
+        component.synthesis_tile_enable, component.synthesis_tile_size, component.synthesis_tile_overlap = (
+            1,
+            40,
+            4,
+        )
+    covered = np.zeros(size, int)
+    for band in plan_bands(picture, operating_point, patch):
+        for strip in band.strips:
+            for part in strip.patches:
+                covered[part.core.slices] += 1
+                assert (part.core.top, part.core.bottom) == (band.rows.start, band.rows.stop)
+    assert np.all(covered == 1)

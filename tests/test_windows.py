@@ -1,0 +1,45 @@
+"""Windows cover a length exactly, with the margins that exact patches need."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jpegai_mobile.runtime.windows import equal_windows, expanded
+
+
+@given(
+    st.integers(1, 3000),
+    st.integers(1, 400),
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.sampled_from([1, 2, 4]),
+)
+def test_windows_partition_and_keep_margins(length: int, largest: int, before: int, after: int, unit: int) -> None:
+    windows = equal_windows(length, largest, before, after, unit)
+    assert windows[0].core_start == 0
+    assert windows[-1].core_stop == length
+    assert len({w.size for w in windows}) == 1
+    assert windows[0].size <= max(largest, before + after + 4 * unit)
+    for window, following in pairwise(windows):
+        assert window.core_stop == following.core_start
+    for window in windows:
+        assert 0 <= window.start <= window.core_start < window.core_stop <= window.stop <= length
+        assert window.start % unit == 0
+        assert window.start == 0 or window.core_start - window.start >= before
+        assert window.stop == length or window.stop - window.core_stop >= after
+
+
+@given(st.integers(0, 500), st.integers(1, 100), st.integers(0, 20), st.integers(0, 20), st.integers(1, 600))
+def test_expanded_windows_stay_inside_with_their_margin(
+    start: int, size: int, before: int, after: int, limit: int
+) -> None:
+    stop = min(start + size, limit)
+    start = min(start, stop - 1)
+    first, last = expanded(start, stop, before, after, limit)
+    assert 0 <= first <= start < stop <= last <= limit
+    assert first == 0 or start - first >= before
+    assert last == limit or last - stop >= after
+    assert last - first == min(stop - start + before + after, limit)
