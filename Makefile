@@ -12,7 +12,13 @@ PACKAGES := jpegai_mobile converters
 .PHONY: demo test lint fuzz format clean
 
 demo: $(INSTALLED)
-	$(BIN)/python -m examples.demo $(OUT)
+	@mkdir -p $(OUT)
+	$(BIN)/jpegai-convert weights/own_model1.zip -o $(OUT)/own.bundle
+	$(BIN)/jpegai info examples/kodim07.jai
+	$(BIN)/jpegai decode examples/kodim07.jai $(OUT)/kodim07.png --bundle $(OUT)/own.bundle --stats
+	@echo
+	@echo "A code stream of $$(wc -c < examples/kodim07.jai) bytes became the picture $(OUT)/kodim07.png."
+	@echo "The models are in $(OUT)/own.bundle; try: $(BIN)/jpegai decode --help"
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest
