@@ -335,7 +335,7 @@ def test_haar_is_orthonormal_and_inverted() -> None:
 
 
 @given(st.integers(64, 1200), st.integers(64, 1200), st.integers(2, 60), st.integers(0, 31))
-@example(64, 410, 16, 10)
+@example(64, 265, 16, 10)
 @settings(max_examples=100)
 def test_eicci_cores_partition_the_picture(rows: int, columns: int, size: int, overlap: int) -> None:
     assume(overlap < size)
