@@ -1,0 +1,50 @@
+"""The native core on 32-bit and big-endian machines: the same hashes as on this one. Needs cross compilers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .c_compiler import LIBRARY_SOURCES, PROGRAM_SOURCES, build_program, needs_compiler
+from .vectors import DATA, stream_folder
+
+MODEL = DATA / "entropy_1.bin"
+STREAMS = ("bop_67x65_bm200", "qmap_rvs_threads8_300x220", "indreg_rvs_threads2_700x530")
+TARGETS = {
+    "i686 (32 bit)": ("i686-linux-gnu-gcc", None),
+    "s390x (big endian)": ("s390x-linux-gnu-gcc", "qemu-s390x-static"),
+    "aarch64": ("aarch64-linux-gnu-gcc", "qemu-aarch64-static"),
+    "armhf (32 bit)": ("arm-linux-gnueabihf-gcc", "qemu-arm-static"),
+}
+SOURCES = (*LIBRARY_SOURCES, *PROGRAM_SOURCES)
+
+
+def hashes(command: list[str], name: str) -> str:
+    """What jai-trace prints for a stream."""
+    stream = stream_folder(name) / "stream.jai"
+    result = subprocess.run([*command, stream, MODEL, "-"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def host_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_program(SOURCES, tmp_path_factory.mktemp("host") / "jai-trace", "-O2")
+
+
+@needs_compiler
+@pytest.mark.parametrize("target", TARGETS)
+def test_hashes_equal_those_of_the_host(target: str, host_program: Path, tmp_path: Path) -> None:
+    compiler, emulator = TARGETS[target]
+    missing = [tool for tool in (compiler, emulator) if tool and shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"{target}: {' and '.join(missing)} not found")
+    program = tmp_path / "jai-trace"
+    command = [compiler, "-std=c11", "-O2", "-static", *map(str, SOURCES), "-o", str(program)]
+    subprocess.run(command, check=True)
+    run = [emulator, str(program)] if emulator else [str(program)]
+    for name in STREAMS:
+        assert hashes(run, name) == hashes([str(host_program)], name)
