@@ -73,9 +73,7 @@ def luma_sigma(arrays: dict[str, Array], stream: CodeStream) -> Array:
 def filtered(arrays: dict[str, Array], stream: CodeStream, tools: ToolHeader) -> Planes:
     planes = Planes(arrays["plane_Y"], arrays["plane_U"], arrays["plane_V"])
     operating_point = SYNTHESIS_TRANSFORMS[stream.picture.synthesis_transform_id[0]]
-    return apply_filters(
-        planes, tools, stream.picture, luma_sigma(arrays, stream), run_eicci, operating_point
-    )
+    return apply_filters(planes, tools, stream.picture, luma_sigma(arrays, stream), run_eicci, operating_point)
 
 
 def tools_up_to(tools: ToolHeader, last: str) -> ToolHeader:

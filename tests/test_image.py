@@ -95,9 +95,7 @@ def test_resampling_is_separable() -> None:
 
 
 @pytest.mark.parametrize(("source", "chroma"), [((1, 1), (61, 57)), ((1, 2), (61, 29)), ((2, 2), (31, 29))])
-def test_coded_at_source_resolution_keeps_every_second_sample(
-    source: Subsampling, chroma: tuple[int, int]
-) -> None:
+def test_coded_at_source_resolution_keeps_every_second_sample(source: Subsampling, chroma: tuple[int, int]) -> None:
     coded = random_planes((80, 70))
     planes = from_synthesis(coded.y, coded.u, coded.v, header((61, 57), source, source))
     assert np.array_equal(planes.y, coded.y[:61, :57])
@@ -132,9 +130,7 @@ def test_subsampling_and_back_keeps_a_ramp() -> None:
     ("source", "coded", "name"),
     [((2, 1), (2, 1), "4:4:0"), ((1, 1), (2, 1), "4:4:0"), ((1, 2), (2, 2), "4:2:2 source coded as 4:2:0")],
 )
-def test_formats_without_a_conversion_are_unsupported(
-    source: Subsampling, coded: Subsampling, name: str
-) -> None:
+def test_formats_without_a_conversion_are_unsupported(source: Subsampling, coded: Subsampling, name: str) -> None:
     planes = random_planes((80, 70))
     with pytest.raises(Unsupported, match=name):
         from_synthesis(planes.y, planes.u, planes.v, header((80, 70), source, coded))
@@ -172,9 +168,7 @@ def test_bt709_of_known_colours() -> None:
 @pytest.mark.parametrize("bit_depth", [8, 10])
 def test_rgb_survives_yuv(bit_depth: int) -> None:
     rng = np.random.default_rng(5)
-    rgb = rng.integers(0, 1 << bit_depth, (2 * BAND + 3, 50, 3)).astype(
-        np.uint8 if bit_depth == 8 else np.uint16
-    )
+    rgb = rng.integers(0, 1 << bit_depth, (2 * BAND + 3, 50, 3)).astype(np.uint8 if bit_depth == 8 else np.uint16)
     back = yuv_to_rgb(rgb_to_yuv(rgb, bit_depth), bit_depth)
     assert back.dtype == rgb.dtype
     assert np.array_equal(back, rgb)

@@ -42,18 +42,14 @@ SPLITS: tuple[tuple[tuple[float, ...], tuple[float, ...], bool], ...] = (
 column by column."""
 
 
-def efe_linear(
-    planes: Planes, header: EfeLinearHeader, filter_set: EfeLinearSet, picture: PictureHeader
-) -> Planes:
+def efe_linear(planes: Planes, header: EfeLinearHeader, filter_set: EfeLinearSet, picture: PictureHeader) -> Planes:
     """Planes with U and V filtered by one of the header's two sets.
 
     `planes` are those of the displayed picture in the source's chroma format. Raises InvalidStream for
     kernels that do not fit the support.
     """
     u, v = (
-        _filtered_plane(
-            planes.y, plane, np.float32(mean) / np.float32(100), coded, filter_set.minSymbol, picture
-        )
+        _filtered_plane(planes.y, plane, np.float32(mean) / np.float32(100), coded, filter_set.minSymbol, picture)
         for plane, mean, coded in zip((planes.u, planes.v), header.B1, filter_set.planes, strict=True)
     )
     return Planes(planes.y, u, v)
@@ -130,9 +126,7 @@ def _kernels(
         taps = slice(first, first + coded.fL)
         per_phase = dequantised_weights(coded.weights[region], min_symbol).reshape(-1, coded.fL, coded.fL)
         chroma[taps, taps] += per_phase[2 * phase[0] + phase[1] if len(per_phase) > 1 else 0]
-        luma[taps, taps] += dequantised_weights(coded.weights2[region], min_symbol).reshape(
-            coded.fL, coded.fL
-        )
+        luma[taps, taps] += dequantised_weights(coded.weights2[region], min_symbol).reshape(coded.fL, coded.fL)
     return chroma, luma
 
 

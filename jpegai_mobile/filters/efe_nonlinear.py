@@ -84,9 +84,7 @@ def _switched(plane: Plane, alternative: Plane, header: EfeNonlinearHeader, mask
     grid = header.len_mask_y, header.len_mask_x
     block = header.bS
     if not block or grid != (-(-plane.shape[0] // block), -(-plane.shape[1] // block)):
-        raise InvalidStream(
-            f"{PLACE}: {grid[0]} x {grid[1]} mask blocks of {block} samples do not cover the picture"
-        )
+        raise InvalidStream(f"{PLACE}: {grid[0]} x {grid[1]} mask blocks of {block} samples do not cover the picture")
     if max(mask) > MAX_SWITCH:
         raise InvalidStream(f"{PLACE}: W5 has the value {max(mask)}, at most {MAX_SWITCH:.0f}")
     values = np.array(mask, np.float32).reshape(grid).repeat(block, axis=0).repeat(block, axis=1)

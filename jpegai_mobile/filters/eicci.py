@@ -115,9 +115,7 @@ def _spans(length: int, size: int, overlap: int) -> list[tuple[Span, Span]]:
     return list(zip(spans, cores, strict=True))
 
 
-def _chosen_networks(
-    choice: EicciTile, model_id: int, operating_point: str, place: str
-) -> list[EicciNetwork]:
+def _chosen_networks(choice: EicciTile, model_id: int, operating_point: str, place: str) -> list[EicciNetwork]:
     """The networks that a tile uses: luma, chroma, both or none."""
     networks = []
     used = choice.icci_use[0], choice.icci_use[1] or choice.icci_use[2]

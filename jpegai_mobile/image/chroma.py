@@ -19,9 +19,7 @@ def check_chroma_formats(picture: PictureHeader) -> None:
         if subsampling not in SUPPORTED_FORMATS:
             raise Unsupported(f"picture header: chroma format {FORMAT_NAMES[subsampling]}")
     if source not in (coded, FORMAT_444):
-        raise Unsupported(
-            f"picture header: chroma of a {FORMAT_NAMES[source]} source coded as {FORMAT_NAMES[coded]}"
-        )
+        raise Unsupported(f"picture header: chroma of a {FORMAT_NAMES[source]} source coded as {FORMAT_NAMES[coded]}")
 
 
 def from_synthesis(y: Plane, u: Plane, v: Plane, picture: PictureHeader) -> Planes:

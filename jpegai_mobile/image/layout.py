@@ -31,8 +31,6 @@ class PictureLayout:
         """The layout that a picture header announces; raises Unsupported for one that cannot be output."""
         check_chroma_formats(picture)
         if picture.colour_transform_idx not in (YUV, RGB):
-            raise Unsupported(
-                f"picture header: colour_transform_idx {picture.colour_transform_idx} (user matrix)"
-            )
+            raise Unsupported(f"picture header: colour_transform_idx {picture.colour_transform_idx} (user matrix)")
         is_rgb = picture.colour_transform_idx == RGB
         return cls(picture.display_size, picture.bit_depth, picture.source_subsampling, is_rgb)

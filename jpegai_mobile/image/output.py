@@ -47,9 +47,7 @@ class RowWriter:
         even = self._row == height or count % self._layout.subsampling[0] == 0
         chroma = chroma_size(rows.size, self._layout.subsampling)
         if self._row > height or columns != width or not even or not rows.u.shape == rows.v.shape == chroma:
-            raise ValueError(
-                f"a band of {count} rows, {columns} columns does not fit {height} x {width} (row, column)"
-            )
+            raise ValueError(f"a band of {count} rows, {columns} columns does not fit {height} x {width} (row, column)")
         self._sink.write(rows)
 
     def finish(self) -> None:
@@ -75,9 +73,7 @@ def open_writer(target: Target, layout: PictureLayout, file_format: str | None =
         writer.finish()
 
 
-def write_picture(
-    target: Target, planes: Planes, layout: PictureLayout, file_format: str | None = None
-) -> None:
+def write_picture(target: Target, planes: Planes, layout: PictureLayout, file_format: str | None = None) -> None:
     """A whole picture at once; arguments and errors as for `open_writer`."""
     with open_writer(target, layout, file_format) as writer:
         step = layout.subsampling[0]
@@ -98,9 +94,7 @@ def _check_format(file_format: str, layout: PictureLayout) -> None:
     if file_format not in FORMATS:
         raise OutputFormatError(f"unknown output format {file_format!r}, known are {', '.join(FORMATS)}")
     if file_format == YUV_FORMAT and layout.is_rgb:
-        raise OutputFormatError(
-            f"this stream is RGB and cannot be written as yuv, but as {', '.join(RGB_SINKS)}"
-        )
+        raise OutputFormatError(f"this stream is RGB and cannot be written as yuv, but as {', '.join(RGB_SINKS)}")
     if file_format == "jpg" and max(layout.size) > JPEG_MAX_SIZE:
         raise OutputFormatError(f"a JPEG file has at most {JPEG_MAX_SIZE} rows and columns")
 
@@ -146,9 +140,7 @@ class _RgbConversion:
     def __init__(self, sink: RgbSink, layout: PictureLayout) -> None:
         self._sink, self._bit_depth = sink, layout.bit_depth
         upsampled_rows = layout.subsampling[0] > 1
-        self._to_444: Callable[[Planes], Planes] = (
-            RowUpsampler(layout.size).feed if upsampled_rows else to_444
-        )
+        self._to_444: Callable[[Planes], Planes] = RowUpsampler(layout.size).feed if upsampled_rows else to_444
 
     def write(self, rows: Planes) -> None:
         complete = self._to_444(rows)

@@ -29,9 +29,7 @@ class PngWriter:
         self._compressor = zlib.compressobj()
         self._pending = bytearray()
         stream.write(SIGNATURE)
-        self._chunk(
-            b"IHDR", struct.pack(">IIBBBBB", size[1], size[0], 8 * sample_bytes, TRUE_COLOUR, 0, 0, 0)
-        )
+        self._chunk(b"IHDR", struct.pack(">IIBBBBB", size[1], size[0], 8 * sample_bytes, TRUE_COLOUR, 0, 0, 0))
 
     def write(self, rgb: Samples) -> None:
         """The next rows, [row, column, 3] of full-scale uint8 or uint16 samples."""

@@ -48,9 +48,7 @@ def cubic_taps(source: int, target: int) -> Taps:
     """Four-tap cubic convolution (a = -0.75) of `source` samples to `target` samples."""
     nearest, t = _positions(source, target)
     one = np.float32(1)
-    weight = np.stack(
-        [_cubic_far(t + one), _cubic_near(t), _cubic_near(one - t), _cubic_far(np.float32(2) - t)]
-    )
+    weight = np.stack([_cubic_far(t + one), _cubic_near(t), _cubic_near(one - t), _cubic_far(np.float32(2) - t)])
     return Taps(_clamped(nearest, (-1, 0, 1, 2), source), weight)
 
 
