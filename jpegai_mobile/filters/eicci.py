@@ -110,7 +110,8 @@ def _spans(length: int, size: int, overlap: int) -> list[tuple[Span, Span]]:
         spans[-2:] = [(first, end - MIN_LAST_TILE), (last - MIN_LAST_TILE, stop)]
     half = overlap // 2
     cores = [(start + half if start else 0, stop - half if stop < length else stop) for start, stop in spans]
-    if spans[-1][0] < 0 or any(start > stop for start, stop in cores):
+    empty = any(start >= stop for start, stop in spans) or any(start > stop for start, stop in cores)
+    if empty or spans[-1][0] < 0:
         raise InvalidStream(f"{PLACE}: tiles of {size} samples cannot give {MIN_LAST_TILE} to the last one")
     return list(zip(spans, cores, strict=True))
 
