@@ -85,7 +85,7 @@ def eicci(
 
 
 def eicci_tiles(header: EicciHeader, picture: PictureHeader) -> list[EicciTileGeometry]:
-    """Tiles of the coded picture in raster order; their cores partition it."""
+    """Tiles of the coded picture in raster order; their cores cover it."""
     if not header.tile_manager_enabled:
         whole = Rectangle(0, 0, picture.height, picture.width)
         return [EicciTileGeometry(whole, whole)]
