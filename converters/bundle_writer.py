@@ -49,13 +49,10 @@ class BundleWriter:
         manifest = Manifest(
             source=source,
             licence=licence,
-            tile_sizes={target: () for target in sorted({key.target for key in self._networks})},
+            tile_sizes=dict.fromkeys(sorted({key.target for key in self._networks}), ()),
             networks=self._networks,
             entropy=self._entropy,
-            files={
-                name: FileRecord(len(data), hashlib.sha256(data).hexdigest())
-                for name, data in self._files.items()
-            },
+            files={name: FileRecord(len(data), hashlib.sha256(data).hexdigest()) for name, data in self._files.items()},
         )
         files = {MANIFEST_NAME: manifest.to_json(), **self._files}
         try:

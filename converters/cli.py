@@ -18,7 +18,6 @@ from .packed_checkpoint import PackedCheckpoint, open_checkpoints, pack
 from .source_networks import PARTS
 from .tflite.precision import WEIGHT_STORES
 
-BUILT_OPERATING_POINTS = ("sop", "bop")
 BUILT_TARGETS = ("tflite",)
 NO_LICENCE = "not stated; the terms of the checkpoints apply"
 
@@ -93,9 +92,7 @@ def _convert_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_common(
-        parser, "folder of checkpoints, or a packed checkpoint", "bundle to write: a folder, or NAME.zip"
-    )
+    _add_common(parser, "folder of checkpoints, or a packed checkpoint", "bundle to write: a folder, or NAME.zip")
     built_precisions = tuple(WEIGHT_STORES)
     for flag, known, built, default, what in (
         ("--targets", TARGETS, BUILT_TARGETS, "tflite", "runtimes"),
@@ -128,8 +125,8 @@ def _add_common(parser: argparse.ArgumentParser, checkpoints: str, output: str) 
         help="model indices, of 0,1,2,3 (default: every model that is there)",
     )  # fmt: skip
     parser.add_argument(
-        "--operating-points", type=_list_of(OPERATING_POINTS, BUILT_OPERATING_POINTS), default="sop,bop",
-        metavar="LIST", help="operating points, of sop,bop (default sop,bop)",
+        "--operating-points", type=_list_of(OPERATING_POINTS, OPERATING_POINTS), default="sop,bop",
+        metavar="LIST", help="operating points, of sop,bop,hop (default sop,bop)",
     )  # fmt: skip
     parser.add_argument("--licence", metavar="TEXT", help="licence note to put into the file")
 

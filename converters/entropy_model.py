@@ -90,8 +90,7 @@ def _component(file: CheckpointFile, channels: int) -> ComponentTables:
     except ValueError as error:
         raise BundleError(f"{_where(file, Z_FREQUENCIES)} {error}") from error
     first, second, third = (
-        _layer(file, layer, shape)
-        for layer, shape in zip(SCALE_DECODER_LAYERS, layer_shapes(channels), strict=True)
+        _layer(file, layer, shape) for layer, shape in zip(SCALE_DECODER_LAYERS, layer_shapes(channels), strict=True)
     )
     return ComponentTables(gain, z_cumulative, (first, second, third))
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from jpegai_mobile.networks.graph import (
     Abs,
     Add,
+    ChannelAttention,
     Concat,
     Conv2d,
     CropToGrid,
@@ -35,9 +36,14 @@ from .errors import ConversionError
 
 @dataclass(frozen=True, kw_only=True)
 class Mask(Node):
-    """Product with the input `mask_<grid>`, one in ceil(H / grid) rows and ceil(W / grid) columns."""
+    """Product with an input that is one inside the picture and zero outside.
+
+    A tensor of `grid` luma samples per element, last cropped at grid `crop`, has ceil(H / crop) * crop / grid
+    rows inside.
+    """
 
     grid: int
+    crop: int
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class _Extent:
 def replace_crops_by_masks(graph: Graph) -> Graph:
     """The same network with `Mask` for `CropToGrid`: equal inside the picture.
 
-    Raises ConversionError when a crop cannot be expressed by a mask at its own grid.
+    Raises ConversionError when a crop is not at the grid of its input, or inputs do not fit together.
     """
     refilled: set[str] = set()
     while (tensor := _next_tensor_to_mask(graph, refilled)) is not None:
@@ -65,11 +71,11 @@ def replace_crops_by_masks(graph: Graph) -> Graph:
     for node in graph.nodes:
         extent = extents[node.output]
         if isinstance(node, CropToGrid):
-            node = Mask(output=node.output, inputs=node.inputs, grid=node.grid)
+            node = Mask(output=node.output, inputs=node.inputs, grid=node.grid, crop=node.grid)
         if node.output in refilled:
             unmasked = f"{node.output}_unmasked"
             nodes.append(replace(node, output=unmasked))
-            node = Mask(output=node.output, inputs=(unmasked,), grid=extent.grid)
+            node = Mask(output=node.output, inputs=(unmasked,), grid=extent.grid, crop=extent.crop)
         nodes.append(node)
     return replace(graph, nodes=tuple(nodes))
 
@@ -78,21 +84,21 @@ def _next_tensor_to_mask(graph: Graph, refilled: AbstractSet[str]) -> str | None
     """The first tensor that must be masked so that a spatial operation reads zeros outside the picture."""
     extents = _extents(graph, refilled)
     for node in graph.nodes:
-        tensor = node.inputs[0]
-        extent = extents[tensor]
-        if not _is_spatial(node) or extent.zero_outside:
-            continue
-        if extent.crop != extent.grid:
-            raise ConversionError(
-                f"{graph.name}: {tensor} at grid {extent.grid} is cropped to grid {extent.crop} only; "
-                "no mask describes that"
-            )
-        return tensor
+        for tensor in _read_across_the_border(node):
+            if not extents[tensor].zero_outside:
+                return tensor
     return None
 
 
+def _read_across_the_border(node: Node) -> tuple[str, ...]:
+    """The inputs whose samples outside the picture reach outputs inside."""
+    if isinstance(node, ChannelAttention):
+        return node.inputs[:2]
+    return node.inputs if _is_spatial(node) else ()
+
+
 def _is_spatial(node: Node) -> bool:
-    """An output sample depends on neighbours, so on samples outside the picture."""
+    """An output sample depends on neighbours."""
     if isinstance(node, Conv2d):
         return node.kernel != (1, 1)
     return isinstance(node, TransposedConv2d) and max(node.kernel) > node.stride

@@ -88,9 +88,7 @@ def open_checkpoints(path: Path) -> CheckpointTree:
     return PackedCheckpoint(path) if path.is_file() else CheckpointTree(path)
 
 
-def pack(
-    source: CheckpointTree, models: Sequence[int], operating_points: Sequence[str], licence: str
-) -> bytes:
+def pack(source: CheckpointTree, models: Sequence[int], operating_points: Sequence[str], licence: str) -> bytes:
     """The packed file of the decoder networks and integer tables of some models.
 
     Raises BundleError, naming file and tensor, when one is missing.
@@ -170,9 +168,7 @@ class _Unpacker:
             raise ValueError(f"{INDEX_NAME} is nested too deeply") from error
         match index:
             case {"format": str(form), "version": int(version)} if (form, version) != (FORMAT, VERSION):
-                raise ValueError(
-                    f"is a {form[:40]!r} of version {version}; this release reads version {VERSION}"
-                )
+                raise ValueError(f"is a {form[:40]!r} of version {version}; this release reads version {VERSION}")
             case {"licence": str(licence), "files": dict(files)}:
                 return licence, {name: self._file(name, description) for name, description in files.items()}
         raise ValueError(f"{INDEX_NAME} is not that of a {FORMAT}")
@@ -208,6 +204,4 @@ class _Unpacker:
 
 
 def _is_shape(shape: list[object]) -> bool:
-    return len(shape) <= MAX_DIMENSIONS and all(
-        type(size) is int and 0 < size <= MAX_TOTAL_BYTES for size in shape
-    )
+    return len(shape) <= MAX_DIMENSIONS and all(type(size) is int and 0 < size <= MAX_TOTAL_BYTES for size in shape)

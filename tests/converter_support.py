@@ -77,10 +77,7 @@ def runs_as_one_delegate(runner: NetworkRunner) -> bool:
     if len(delegates) != 1:
         return False
     made_by_operators = {
-        index
-        for op in interpreter._get_ops_details()
-        if op["op_name"] != "DELEGATE"
-        for index in op["outputs"]
+        index for op in interpreter._get_ops_details() if op["op_name"] != "DELEGATE" for index in op["outputs"]
     }
     outputs = {detail["index"] for detail in interpreter.get_output_details()}
     return made_by_operators.isdisjoint(delegates[0]["inputs"]) and outputs == set(delegates[0]["outputs"])

@@ -308,9 +308,7 @@ def test_a_zip_entry_that_unpacks_to_more_than_the_manifest_says(folder: Path, t
 def test_random_damage_of_a_zip_is_found_or_harmless(tmp_path: Path) -> None:
     whole = written(tmp_path / "b.zip").read_bytes()
     for position in range(0, len(whole), 7):
-        (tmp_path / "bad.zip").write_bytes(
-            whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :]
-        )
+        (tmp_path / "bad.zip").write_bytes(whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :])
         try:
             with Bundle.open(tmp_path / "bad.zip") as bundle:
                 assert bundle.graph("synthesis", "y", 1, "bop", "float32") == b"luma graph"
@@ -320,9 +318,7 @@ def test_random_damage_of_a_zip_is_found_or_harmless(tmp_path: Path) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda children: (
-        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3)
-    ),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3),
     max_leaves=6,
 )
 

@@ -83,8 +83,7 @@ def test_defaults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         # The coarsest grid is 64, so every input of this tile is a whole number of elements.
         sizes = {name: 128 // info.grid for name, info in runner.inputs.items()}
         inputs = {
-            name: np.ones((sizes[name], sizes[name], info.channels), np.float32)
-            for name, info in runner.inputs.items()
+            name: np.ones((sizes[name], sizes[name], info.channels), np.float32) for name, info in runner.inputs.items()
         }
         assert all(np.isfinite(output).all() for output in runner.run(inputs).values())
 
@@ -114,14 +113,14 @@ def test_the_licence_note_can_be_given(tmp_path: Path) -> None:
         assert bundle.manifest.licence == "mine alone"
 
 
-def test_what_is_not_there_is_an_error_that_names_the_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_not_there_is_an_error_that_names_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "bundle"
     text = failure(capsys, 1, WEIGHTS, "-o", output, "--models", "1,3")
     assert text.startswith(f"jpegai-convert: {WEIGHTS}: holds nothing of VM_common_int/Y_0.5.pth; it has ")
     text = failure(capsys, 1, WEIGHTS, "-o", output, "--parts", "encoder")
     assert "VM_bop/encoder_Y_0.012.pth" in text
+    text = failure(capsys, 1, WEIGHTS, "-o", output, "--operating-points", "hop")
+    assert "holds nothing of VM_hop/decoder_Y_0.012.pth" in text
     text = failure(capsys, 1, tmp_path / "absent", "-o", output)
     assert text == f"jpegai-convert: {tmp_path / 'absent'}: no such folder of checkpoints"
     (tmp_path / "empty").mkdir()
@@ -146,10 +145,7 @@ def test_an_existing_file_of_the_user_is_kept(tmp_path: Path, capsys: pytest.Cap
         (["--targets", "onnx"], "argument --targets: 'onnx' is none of tflite, coreml"),
         (["--precision", "float32,int8"], "argument --precision: int8 is not built yet; there is float32"),
         (["--precision", ""], "argument --precision: '' is none of float32, float16, int8w, int8mixed, int8"),
-        (
-            ["--operating-points", "hop"],
-            "argument --operating-points: hop is not built yet; there is sop, bop",
-        ),
+        (["--operating-points", "top"], "argument --operating-points: 'top' is none of sop, bop, hop"),
         (["--models", "4"], "argument --models: '4' is none of 0, 1, 2, 3"),
         (["--models", "one"], "argument --models: 'one' is none of 0, 1, 2, 3"),
         (["--parts", "filters"], "argument --parts: 'filters' is none of decoder, encoder"),
@@ -204,8 +200,7 @@ def test_tree_and_packed_file_give_the_same_networks(tmp_path: Path) -> None:
 
 def test_models_that_are_aliases_share_their_files(tmp_path: Path) -> None:
     tree = own_tree(tmp_path / "tree")
-    names = [name for name in packed_index(WEIGHTS)["files"]]
-    aliases = {name.replace("0.012", "0.5"): name for name in names}
+    aliases = {name.replace("0.012", "0.5"): name for name in packed_index(WEIGHTS)["files"]}
     (tree.root / "aliases.json").write_text(json.dumps(aliases))
     path = converted(tmp_path, source=tree.root)
     with Bundle.open(path) as bundle:
@@ -304,9 +299,7 @@ def test_a_damaged_packed_file(tmp_path: Path, entry: str, data: bytes | None, r
             f"the entry of tensor '{COMMON[0]}/x' is uns",
         ),
         (
-            lambda d: d["files"][COMMON[0]]["tensors"]["hyper_decoder.conv1.weight"].update(
-                shape=[1 << 28, 2]
-            ),
+            lambda d: d["files"][COMMON[0]]["tensors"]["hyper_decoder.conv1.weight"].update(shape=[1 << 28, 2]),
             "its tensors take more than 268435456 bytes",
         ),
         (
@@ -347,14 +340,15 @@ def test_damage_inside_a_packed_file(tmp_path: Path) -> None:
 @needs_conformance
 def test_the_whole_conformance_tree(tmp_path: Path) -> None:
     checkpoints = CONFORMANCE / "checkpoints"
-    path = converted(tmp_path, "--parts", "decoder,encoder", source=checkpoints)
+    options = ("--parts", "decoder,encoder", "--operating-points", "sop,bop,hop")
+    path = converted(tmp_path, *options, source=checkpoints)
     with Bundle.open(path) as bundle:
         assert bundle.models() == (0, 1, 2, 3)
         kinds = [(key.network, key.component) for key in bundle.manifest.networks]
-        assert kinds.count(("synthesis", "y")) == 8
+        assert kinds.count(("synthesis", "y")) == 12
         assert kinds.count(("analysis", "uv")) == 4
-        assert kinds.count(("eicci", "uv")) == 10
-        # All models stand for the same files, as do the ten eICCI networks for five.
-        assert len(bundle.manifest.files) == 1 + 7 + 4 + 10
+        assert kinds.count(("eicci", "uv")) == 20
+        # All models stand for the same files, as do the twenty eICCI networks for five.
+        assert len(bundle.manifest.files) == 1 + 9 + 4 + 10
         for name in bundle.manifest.files:
             shutil.copy(path / name, tmp_path)  # every file that the manifest names is there

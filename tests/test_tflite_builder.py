@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from jpegai_mobile.networks.graph import (
     Abs,
     Add,
     AddConstant,
+    ChannelAttention,
     Concat,
     Conv2d,
     CropToGrid,
@@ -28,8 +30,10 @@ from jpegai_mobile.networks.graph import (
     Node,
     PadToEven,
     PixelShuffle,
+    PixelUnshuffle,
     Relu,
     Relu6,
+    Scale,
     Sigmoid,
     SliceChannels,
     TransposedConv2d,
@@ -50,9 +54,9 @@ TRANSPOSED = TransposedConv2d(
     output="t", inputs=("x",), weight="t.weight", bias="t.bias", in_channels=4, out_channels=6,
     kernel=(4, 4), stride=2, padding=1,
 )  # fmt: skip
-TO_FOUR = replace(
-    CONV, output="d", inputs=("c",), weight="d.weight", bias=None, in_channels=8, out_channels=4
-)
+TO_FOUR = replace(CONV, output="d", inputs=("c",), weight="d.weight", bias=None, in_channels=8, out_channels=4)
+AnyNode = TypeVar("AnyNode", bound=Node)
+
 TILES = [(64, 64), (80, 16), (33, 49)]
 """Luma samples; on a grid of 16 these are 4x4, 5x1 and 3x4 elements."""
 
@@ -140,9 +144,7 @@ def test_operation_after_a_convolution(node: Node) -> None:
 
 
 def test_several_inputs() -> None:
-    assert_equals_evaluator(
-        Multiply(output="m", inputs=("x", "y")), Relu(output="r", inputs=("m",)), inputs=("x", "y")
-    )
+    assert_equals_evaluator(Multiply(output="m", inputs=("x", "y")), Relu(output="r", inputs=("m",)), inputs=("x", "y"))
 
 
 @pytest.mark.parametrize(
@@ -171,8 +173,8 @@ def crop(tensor: str, grid: int) -> CropToGrid:
     return CropToGrid(output=f"{tensor}:crop", inputs=(tensor,), grid=grid)
 
 
-def after(node: Conv2d, tensor: str, **changes: object) -> Conv2d:
-    return replace(node, inputs=(tensor,), **changes)  # type: ignore[arg-type]
+def after(node: AnyNode, tensor: str, **changes: Any) -> AnyNode:
+    return replace(node, inputs=(tensor,), **changes)
 
 
 UPSAMPLED = replace(TRANSPOSED, out_channels=4)
@@ -229,6 +231,46 @@ def test_crops_become_masks_where_zeros_are_read(nodes: tuple[Node, ...], masks:
     assert sum(isinstance(node, Mask) for node in replace_crops_by_masks(graph).nodes) == masks
 
 
+def test_a_tensor_up_sampled_after_its_crop_has_a_mask_of_its_own() -> None:
+    graph = assert_equals_evaluator(
+        UPSAMPLED, crop("t", 8), replace(UPSAMPLED, output="u", inputs=("t:crop",)), after(CONV, "u")
+    )
+    nodes = replace_crops_by_masks(graph).nodes
+    assert [(node.grid, node.crop) for node in nodes if isinstance(node, Mask)] == [(8, 8), (4, 8)]
+
+
+LAYER_NORM = LayerNorm(output="n", inputs=("x",), weight="n.w", bias="n.b", channels=8, epsilon=1e-3)
+ATTENTION = ChannelAttention(output="a", inputs=("q", "k", "v"), temperature="a.t", heads=2)
+
+
+def test_layer_norm() -> None:
+    assert_equals_evaluator(CONV, after(LAYER_NORM, "c"))
+
+
+def test_channel_attention() -> None:
+    assert_equals_evaluator(ATTENTION, inputs=("q", "k", "v"))
+
+
+def test_attention_counts_only_what_is_inside() -> None:
+    parts = [after(CONV, "t:crop", output=name, weight=f"{name}.w") for name in "qkv"]
+    assert_equals_evaluator(UPSAMPLED, crop("t", 8), *parts, ATTENTION)
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (1, 5)], ids=str)
+def test_depthwise_convolution(kernel: tuple[int, int]) -> None:
+    padding = (kernel[0] // 2, kernel[1] // 2) * 2
+    node = replace(CONV, out_channels=4, groups=4, kernel=kernel, padding=padding)
+    runner = runner_of(assert_equals_evaluator(node, Relu(output="r", inputs=("c",))))
+    runner.run({"x": np.zeros((4, 4, 4), np.float32)})
+    names = [op["op_name"] for op in runner._interpreter._get_ops_details()]
+    assert names == ["DEPTHWISE_CONV_2D", "DELEGATE"]
+
+
+def test_pixel_shuffle_of_a_transposed_convolution() -> None:
+    node = replace(TRANSPOSED, out_channels=8)
+    assert_equals_evaluator(node, PixelShuffle(output="p", inputs=("t",), factor=2))
+
+
 def test_an_activation_before_a_mask_fuses_into_it() -> None:
     graph = assert_equals_evaluator(
         UPSAMPLED,
@@ -261,13 +303,11 @@ def refusal(*nodes: Node) -> str:
 def test_constructs_without_a_form_are_refused_by_name() -> None:
     shuffle = PixelShuffle(output="p", inputs=("c",), factor=2)
     assert refusal(replace(CONV, groups=2), shuffle) == "small: p shuffles no plain convolution"
-    assert (
-        refusal(AddConstant(output="a", inputs=("x",), value=1.0))
-        == "small: a adds a constant to no convolution"
+    assert refusal(AddConstant(output="a", inputs=("x",), value=1.0)) == "small: a adds a constant to no convolution"
+    assert refusal(PixelUnshuffle(output="u", inputs=("x",), factor=2)) == (
+        "small: u: no TFLite form of PixelUnshuffle"
     )
-    assert refusal(LayerNorm(output="n", inputs=("x",), weight="n.w", bias="n.b", channels=4)) == (
-        "small: n: no TFLite form of LayerNorm"
-    )
+    assert "cannot be folded" in refusal(Scale(output="s", inputs=("x",), weight="s"))
     assert refusal(PadToEven(output="e", inputs=("x",)), after(CONV, "e")) == (
         "small: c: padding to even size suits no such convolution"
     )
@@ -279,8 +319,6 @@ def test_constructs_without_a_form_are_refused_by_name() -> None:
 
 def test_crops_that_no_mask_describes_are_refused() -> None:
     assert refusal(UPSAMPLED, crop("t", 4)) == "small: t:crop crops to grid 4, its input has grid 8"
-    cropped = (UPSAMPLED, crop("t", 8), replace(UPSAMPLED, output="u", inputs=("t:crop",)), after(CONV, "u"))
-    assert refusal(*cropped) == "small: u at grid 4 is cropped to grid 8 only; no mask describes that"
     too_fine = small_graph(TRANSPOSED, grid=1)
     with pytest.raises(ConversionError, match="small: t would be finer than the luma samples"):
         emit_tflite(too_fine, random_parameters(too_fine), "float32")

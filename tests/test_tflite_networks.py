@@ -10,22 +10,16 @@ from ai_edge_litert.interpreter import (  # type: ignore[import-untyped]
     OpResolverType,
 )
 
-from converters.errors import ConversionError
 from converters.tflite.emitter import emit_tflite
 from jpegai_mobile.networks.catalogue import BUILDERS, NetworkKey
 from jpegai_mobile.runtime import network_runner
 from tests.converter_support import largest_error, random_parameters, runner_of, runs_as_one_delegate
 
-CONVERTED = [key for key in BUILDERS if key[2] != "hop"]
 TILES = [(64, 64), (65, 67), (33, 130), (97, 17), (1, 1), (64, 64)]
 """Whole tiles, odd sizes that are cropped at every grid, a single sample, and back."""
 
 
-def test_the_catalogue_is_covered() -> None:
-    assert len(CONVERTED) == 13
-
-
-@pytest.mark.parametrize("key", CONVERTED, ids=lambda key: "-".join(filter(None, key)))
+@pytest.mark.parametrize("key", BUILDERS, ids=lambda key: "-".join(filter(None, key)))
 def test_equals_the_evaluator_in_one_delegate(key: NetworkKey) -> None:
     graph = BUILDERS[key]()
     runner = runner_of(graph)
@@ -34,11 +28,9 @@ def test_equals_the_evaluator_in_one_delegate(key: NetworkKey) -> None:
         assert runs_as_one_delegate(runner), tile
 
 
-@pytest.mark.parametrize("key", CONVERTED, ids=lambda key: "-".join(filter(None, key)))
+@pytest.mark.parametrize("key", BUILDERS, ids=lambda key: "-".join(filter(None, key)))
 def test_equals_the_evaluator_without_a_delegate(key: NetworkKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = partial(
-        Interpreter, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    )
+    plain = partial(Interpreter, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
     monkeypatch.setattr(network_runner, "Interpreter", plain)
     graph = BUILDERS[key]()
     runner = runner_of(graph)
@@ -47,7 +39,7 @@ def test_equals_the_evaluator_without_a_delegate(key: NetworkKey, monkeypatch: p
     assert not runs_as_one_delegate(runner)
 
 
-@pytest.mark.parametrize("key", CONVERTED, ids=lambda key: "-".join(filter(None, key)))
+@pytest.mark.parametrize("key", BUILDERS, ids=lambda key: "-".join(filter(None, key)))
 def test_grids_follow_the_network(key: NetworkKey) -> None:
     graph = BUILDERS[key]()
     runner = runner_of(graph)
@@ -61,9 +53,3 @@ def test_the_same_parameters_give_the_same_bytes() -> None:
     first, second = (emit_tflite(graph, random_parameters(graph), "float32") for _ in range(2))
     assert first == second
     assert first != emit_tflite(graph, random_parameters(graph, seed=1), "float32")
-
-
-def test_what_has_no_form_yet_is_refused_by_name() -> None:
-    graph = BUILDERS["synthesis", "y", "hop"]()
-    with pytest.raises(ConversionError, match=r"synthesis_y_hop: .*"):
-        emit_tflite(graph, random_parameters(graph), "float32")

@@ -50,9 +50,7 @@ def test_without_an_extent_the_whole_input_counts(graph: Graph) -> None:
     assert np.array_equal(whole[:5, :9], runner_of(graph).run(inputs, (40, 65))["t:crop"])
 
 
-def test_tensors_are_allocated_again_only_for_another_size(
-    graph: Graph, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tensors_are_allocated_again_only_for_another_size(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     runner = runner_of(graph)
     allocations = []
     allocate = runner._interpreter.allocate_tensors
@@ -201,9 +199,7 @@ def test_stderr_survives_first_runs_in_several_threads(tmp_path: Path, tflite: b
 
 
 def test_a_process_without_stderr_runs(tmp_path: Path, tflite: bytes) -> None:
-    done = in_a_new_process(
-        "os.close(2)\nprint(NetworkRunner(graph).run(x)['t:crop'].shape)", tmp_path, tflite
-    )
+    done = in_a_new_process("os.close(2)\nprint(NetworkRunner(graph).run(x)['t:crop'].shape)", tmp_path, tflite)
     assert done.stdout == "(8, 8, 4)\n"
 
 

@@ -18,10 +18,12 @@ from jpegai_mobile.networks.folding import fold
 from jpegai_mobile.networks.graph import (
     Abs,
     Add,
+    ChannelAttention,
     Concat,
     Conv2d,
     Elu,
     Graph,
+    LayerNorm,
     LeakyRelu,
     Multiply,
     PixelShuffle,
@@ -35,7 +37,14 @@ from jpegai_mobile.runtime.network_runner import AUTHORED_EXTENT, mask_name
 
 from ..errors import ConversionError
 from ..masking import Mask, replace_crops_by_masks
-from .filters import convolution_filter, depth_to_space_order, sub_pixel_filter, sub_pixel_taps
+from .attention import channel_attention, layer_norm
+from .filters import (
+    convolution_filter,
+    depth_to_space_order,
+    depthwise_filter,
+    sub_pixel_filter,
+    sub_pixel_taps,
+)
 from .fusion import Step, fuse
 from .model_builder import ModelBuilder
 from .operators import Border, Operators, Tensor
@@ -89,8 +98,8 @@ class _Emitter:
                 return self.emit_convolution(step, node, source)
             case TransposedConv2d() as node:
                 return self.emit_transposed_convolution(step, node, source)
-            case Mask(grid=grid):
-                mask = self.input(mask_name(grid), grid, 1)
+            case Mask(grid=grid, crop=crop):
+                mask = self.input(mask_name(grid, crop), grid, 1)
                 return self.operators.multiply(step.output, source, mask, step.activation)
             case Multiply():
                 return self.operators.multiply(step.output, source, sources[1], step.activation)
@@ -106,12 +115,17 @@ class _Emitter:
                 return self.operators.leaky_relu(step.output, source, slope)
             case Relu() | Relu6() | Elu() | Abs() as node:
                 return self.operators.unary(type(node).__name__.upper(), step.output, source)
+            case LayerNorm() as node:
+                weight, bias = self.parameters[node.weight], self.parameters[node.bias]
+                return layer_norm(self.operators, step.output, source, weight, bias, node.epsilon)
+            case ChannelAttention() as node:
+                temperature = self.parameters[node.temperature]
+                q, k, v = sources
+                return channel_attention(self.operators, step.output, q, k, v, temperature)
             case Sigmoid():
                 return self.operators.unary("LOGISTIC", step.output, source)
             case node:
-                raise ConversionError(
-                    f"{self.graph.name}: {step.output}: no TFLite form of {type(node).__name__}"
-                )
+                raise ConversionError(f"{self.graph.name}: {step.output}: no TFLite form of {type(node).__name__}")
 
     def emit_convolution(self, step: Step, node: Conv2d, source: Tensor) -> Tensor:
         """CONV_2D, after an explicit PAD when the padding is not what TFLite calls SAME or VALID."""
@@ -122,6 +136,13 @@ class _Emitter:
         if step.pads_to_even:
             source, border = self.pad_to_even(step, node, source)
         same = node.stride == 1 and border == _same_border(node.kernel)
+        if same and node.groups == node.in_channels == node.out_channels:
+            return self.operators.depthwise_convolution(
+                step.output, source,
+                self.store_weights(self.builder, node.weight, depthwise_filter(self.parameters[node.weight])),
+                self.builder.constant(f"{step.output}_bias", bias),
+                step.activation,
+            )  # fmt: skip
         if border and not same:
             source = self.operators.pad(f"{step.output}_padded", source, border)
         return self.operators.convolution(
@@ -138,30 +159,24 @@ class _Emitter:
         One row and column is added always: where the size was even the convolution does not reach it.
         """
         if (node.kernel, node.stride, node.padding) != ((3, 3), 2, (1, 1, 1, 1)):
-            raise ConversionError(
-                f"{self.graph.name}: {step.output}: padding to even size suits no such convolution"
-            )
+            raise ConversionError(f"{self.graph.name}: {step.output}: padding to even size suits no such convolution")
         return self.operators.repeat_last(f"{step.output}_even", source), Border(1, 1, 0, 0)
 
     def emit_transposed_convolution(self, step: Step, node: TransposedConv2d, source: Tensor) -> Tensor:
         """PAD, CONV_2D to the sub-positions of a block, DEPTH_TO_SPACE, STRIDED_SLICE; see filters.py."""
         phases = node.stride * node.stride
         taps = (sub_pixel_taps(node.kernel[0], node.stride), sub_pixel_taps(node.kernel[1], node.stride))
-        weight = sub_pixel_filter(self.parameters[node.weight], node.stride)
+        order = depth_to_space_order(node.out_channels, step.shuffle_factor)
+        weight = sub_pixel_filter(self.parameters[node.weight][:, order], node.stride)
         surround = Border(taps[0] - 1, taps[1] - 1, taps[0] - 1, taps[1] - 1)
-        surplus = [
-            taps[axis] * node.stride - node.kernel[axis] + node.padding - node.output_padding
-            for axis in (0, 1)
-        ]
+        surplus = [taps[axis] * node.stride - node.kernel[axis] + node.padding - node.output_padding for axis in (0, 1)]
         if min(surplus) < 0:
-            raise ConversionError(
-                f"{self.graph.name}: {step.output}: output padding beyond the kernel's reach"
-            )
+            raise ConversionError(f"{self.graph.name}: {step.output}: output padding beyond the kernel's reach")
         padded = self.operators.pad(f"{step.output}_padded", source, surround)
         blocks = self.operators.convolution(
             f"{step.output}_blocks", padded,
             self.store_weights(self.builder, node.weight, weight),
-            self.builder.constant(f"{step.output}_bias", np.tile(self.bias(node, step), phases)),
+            self.builder.constant(f"{step.output}_bias", np.tile(self.bias(node, step)[order], phases)),
             kernel=taps, channels=phases * node.out_channels, stride=1, same=False,
             activation=step.activation,
         )  # fmt: skip
@@ -183,9 +198,7 @@ def _checked(graph: Graph, parameters: Mapping[str, NDArray[Any]]) -> dict[str, 
         if name not in parameters:
             raise ConversionError(f"{graph.name}: there is no parameter {name}")
         if parameters[name].shape != shape:
-            raise ConversionError(
-                f"{graph.name}: parameter {name} is {parameters[name].shape}, expected {shape}"
-            )
+            raise ConversionError(f"{graph.name}: parameter {name} is {parameters[name].shape}, expected {shape}")
         checked[name] = parameters[name].astype(np.float32)
     return checked
 

@@ -18,6 +18,11 @@ def convolution_filter(weight: Filter) -> Filter:
     return weight.transpose(0, 2, 3, 1)
 
 
+def depthwise_filter(weight: Filter) -> Filter:
+    """[channels, 1, rows, columns] -> [1, rows, columns, channels]."""
+    return weight.transpose(1, 2, 3, 0)
+
+
 def sub_pixel_taps(kernel: int, stride: int) -> int:
     """Taps per direction of the plain convolution that stands for a transposed one."""
     return -(-kernel // stride)

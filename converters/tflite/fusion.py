@@ -72,19 +72,21 @@ def fuse(graph: Graph) -> list[Step]:
                 step = replace(source, output=node.output, bias_offset=source.bias_offset + value)
                 del steps[source.output]
             case PixelShuffle(factor=factor):
-                if source is None or not isinstance(source.node, Conv2d) or source.node.groups != 1:
+                if source is None or not _has_free_channel_order(source.node):
                     raise ConversionError(f"{graph.name}: {node.output} shuffles no plain convolution")
                 steps[source.output] = replace(source, shuffle_factor=factor)
             case Mask() if source is not None and isinstance(source.node, Relu | Relu6):
-                step = Step(
-                    replace(node, inputs=source.node.inputs), node.output, activation=_activation(source.node)
-                )
+                step = Step(replace(node, inputs=source.node.inputs), node.output, activation=_activation(source.node))
                 del steps[source.output]
             case Conv2d() if source is not None and isinstance(source.node, PadToEven):
                 step = Step(replace(node, inputs=source.node.inputs), node.output, pads_to_even=True)
                 del steps[source.output]
         steps[node.output] = step
     return list(steps.values())
+
+
+def _has_free_channel_order(node: Node) -> bool:
+    return isinstance(node, TransposedConv2d) or (isinstance(node, Conv2d) and node.groups == 1)
 
 
 def _activation(node: Relu | Relu6) -> Activation:

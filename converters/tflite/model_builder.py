@@ -1,7 +1,7 @@
 """A TFLite model with one subgraph, authored tensor by tensor and operator by operator.
 
-Tensors are batch 1, rows, columns, channels. Rows and columns of activations are dynamic: the shape given
-here is only the one the file is authored at, an interpreter may resize the inputs to any other.
+Along dynamic axes the shape of an activation is only the one that the file is authored at: an interpreter may
+resize the inputs to any other.
 The bytes depend on nothing but the calls made: the same calls give the same file.
 """
 
@@ -43,10 +43,11 @@ class ModelBuilder:
         self._opcodes: dict[tuple[int, int], int] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], int] = {}
 
-    def activation(self, name: str, shape: tuple[int, int, int]) -> int:
-        """Add a float32 tensor [1, rows, columns, channels], rows and columns dynamic; gives its index."""
-        tensor = self._tensor(name, (1, *shape), np.dtype(np.float32))
-        tensor.shapeSignature = np.array([1, -1, -1, shape[2]], np.int32)
+    def activation(self, name: str, shape: Sequence[int], dynamic: Sequence[int]) -> int:
+        """Add a float32 tensor, of any size along the axes `dynamic`; gives its index."""
+        tensor = self._tensor(name, shape, np.dtype(np.float32))
+        tensor.shapeSignature = np.array(shape, np.int32)
+        tensor.shapeSignature[list(dynamic)] = -1
         return self._append(tensor)
 
     def constant(self, name: str, values: NDArray[Any]) -> int:
@@ -62,9 +63,7 @@ class ModelBuilder:
             self._constants[key] = self._append(tensor)
         return self._constants[key]
 
-    def operator(
-        self, name: str, inputs: Sequence[int], output: int, options: Any = None, version: int = 1
-    ) -> None:
+    def operator(self, name: str, inputs: Sequence[int], output: int, options: Any = None, version: int = 1) -> None:
         """Append the builtin operator `name` (as in the schema, `CONV_2D`) with its options table."""
         operator = schema.OperatorT()
         operator.opcodeIndex = self._opcode(getattr(schema.BuiltinOperator, name), version)
@@ -89,7 +88,7 @@ class ModelBuilder:
         flatbuffer.Finish(self._model.Pack(flatbuffer), file_identifier=FILE_IDENTIFIER)
         return bytes(flatbuffer.Output())
 
-    def _tensor(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    def _tensor(self, name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> Any:
         tensor = schema.TensorT()
         tensor.name = name
         tensor.shape = np.array(shape, np.int32)

@@ -60,7 +60,8 @@ class Operators:
 
     def activation(self, name: str, rows: int, columns: int, channels: int) -> Tensor:
         """A tensor without an operator that makes it: an input."""
-        return Tensor(self.builder.activation(name, (rows, columns, channels)), rows, columns, channels)
+        index = self.builder.activation(name, (1, rows, columns, channels), dynamic=(1, 2))
+        return Tensor(index, rows, columns, channels)
 
     def convolution(
         self, name: str, source: Tensor, weight: int, bias: int, *, kernel: tuple[int, int], channels: int,
@@ -77,11 +78,19 @@ class Operators:
         inputs = [source.index, weight, bias]
         return self._append("CONV_2D", name, inputs, (rows, columns, channels), options, activation)
 
+    def depthwise_convolution(
+        self, name: str, source: Tensor, weight: int, bias: int, activation: Activation
+    ) -> Tensor:
+        """DEPTHWISE_CONV_2D that keeps size and channels; `weight` is [1, rows, columns, channels]."""
+        options = schema.DepthwiseConv2DOptionsT()
+        options.padding = schema.Padding.SAME
+        options.strideH = options.strideW = options.depthMultiplier = 1
+        shape = (source.rows, source.columns, source.channels)
+        return self._append("DEPTHWISE_CONV_2D", name, [source.index, weight, bias], shape, options, activation)
+
     def pad(self, name: str, source: Tensor, border: Border) -> Tensor:
         """PAD with zeros."""
-        paddings = np.array(
-            [[0, 0], [border.top, border.bottom], [border.left, border.right], [0, 0]], np.int32
-        )
+        paddings = np.array([[0, 0], [border.top, border.bottom], [border.left, border.right], [0, 0]], np.int32)
         inputs = [source.index, self.builder.constant(f"{name}_paddings", paddings)]
         rows = source.rows + border.top + border.bottom
         columns = source.columns + border.left + border.right
@@ -97,9 +106,7 @@ class Operators:
     def slice_channels(self, name: str, source: Tensor, start: int, stop: int) -> Tensor:
         """STRIDED_SLICE with the channels start..stop-1."""
         end = (0, 0, stop - source.channels)
-        return self._strided_slice(
-            name, source, (0, 0, start), end, (source.rows, source.columns, stop - start)
-        )
+        return self._strided_slice(name, source, (0, 0, start), end, (source.rows, source.columns, stop - start))
 
     def depth_to_space(self, name: str, source: Tensor, factor: int) -> Tensor:
         """DEPTH_TO_SPACE: channel (row * factor + column) * C + c becomes channel c."""
@@ -163,12 +170,19 @@ class Operators:
         options.axis = axis
         return self._append("CONCATENATION", name, [source.index for source in sources], shape, options)
 
+    def append(
+        self, operator: str, name: str, inputs: Sequence[int], shape: Sequence[int], dynamic: Sequence[int],
+        options: Any = None,
+    ) -> int:  # fmt: skip
+        """Any operator with an output of any shape, `dynamic` along some axes; gives the tensor's index."""
+        output = self.builder.activation(name, shape, dynamic)
+        self.builder.operator(operator, inputs, output, options)
+        return output
+
     def _append(
-        self, operator: str, name: str, inputs: list[int], shape: Shape, options: Any = None,
+        self, operator: str, name: str, inputs: Sequence[int], shape: Shape, options: Any = None,
         activation: Activation = Activation.NONE,
     ) -> Tensor:  # fmt: skip
         if activation is not Activation.NONE:
             options.fusedActivationFunction = getattr(schema.ActivationFunctionType, activation.value)
-        output = self.activation(name, *shape)
-        self.builder.operator(operator, inputs, output.index, options)
-        return output
+        return Tensor(self.append(operator, name, inputs, (1, *shape), (1, 2), options), *shape)

@@ -32,9 +32,12 @@ Size = tuple[int, int]
 """Rows, columns."""
 
 
-def mask_name(grid: int) -> str:
-    """Name of the 0/1 input that marks the samples inside the picture at `grid` luma samples per element."""
-    return f"{_MASK_PREFIX}{grid}"
+def mask_name(grid: int, crop: int) -> str:
+    """Name of the 0/1 input that marks what is inside a tensor of `grid` luma samples per element.
+
+    It was cropped to ceil(H / crop) rows when it had `crop` luma samples per element, and up-sampled since.
+    """
+    return f"{_MASK_PREFIX}{crop}" if crop == grid else f"{_MASK_PREFIX}{crop}_at_{grid}"
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,8 @@ class NetworkRunner:
             self._resize(tile)
             for name, info in self.inputs.items():
                 self._interpreter.set_tensor(info.index, np.asarray(inputs[name], np.float32)[np.newaxis])
-            for info in self._masks.values():
-                self._interpreter.set_tensor(info.index, _mask(_elements(tile, info), _elements(extent, info)))
+            for name, info in self._masks.items():
+                self._interpreter.set_tensor(info.index, _mask(name, info, tile, extent))
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"network graph does not run: {_first_line(error)}") from error
@@ -140,10 +143,12 @@ def _elements(samples: Size, info: TensorInfo) -> Size:
     return grid_size(samples[0], info.grid), grid_size(samples[1], info.grid)
 
 
-def _mask(size: Size, inside: Size) -> NDArray[np.float32]:
-    """[1, rows, columns, 1]: one in the first `inside` rows and columns, else zero."""
-    mask = np.zeros((1, *size, 1), np.float32)
-    mask[:, : inside[0], : inside[1]] = 1
+def _mask(name: str, info: TensorInfo, tile: Size, extent: Size) -> NDArray[np.float32]:
+    """[1, rows, columns, 1] for a tile of which `extent` luma samples count: one inside, else zero."""
+    crop = int(name.split("_")[1])
+    rows, columns = (grid_size(samples, crop) * crop // info.grid for samples in extent)
+    mask = np.zeros((1, *_elements(tile, info), 1), np.float32)
+    mask[:, :rows, :columns] = 1
     return mask
 
 
