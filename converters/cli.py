@@ -103,7 +103,12 @@ def _convert_parser() -> argparse.ArgumentParser:
             flag, type=_list_of(known, built), default=default, metavar="LIST",
             help=f"{what}, of {','.join(built)} (default {default})",
         )  # fmt: skip
+    parser.add_argument("--calibration", type=_not_built, metavar="DIR", help="not built yet (int8 precisions)")
     return parser
+
+
+def _not_built(_: str) -> NoReturn:
+    raise argparse.ArgumentTypeError("not built yet; no precision that needs it is")
 
 
 def _pack_parser() -> argparse.ArgumentParser:
