@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gc
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jpegai_mobile import native
-from jpegai_mobile.codestream.segments import Marker, read_segments, write_segments
+from jpegai_mobile.codestream.picture_header import PictureHeader, write_picture_header
+from jpegai_mobile.codestream.segments import Marker, Segment, read_segments, write_segments
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.errors import BundleError, InvalidStream, LimitExceeded
 from jpegai_mobile.latent.entropy_stage import EntropyArrays, decode_entropy_stage
 from jpegai_mobile.latent.model_tables import EntropyModel
 from jpegai_mobile.version import __version__
 
+from .fuzz.differential import Case, disagreement, native_outcome, plain_outcome
 from .test_entropy_stage import differing_arrays, oracle_arrays
 from .vectors import DATA, all_stream_folders, stream_folder
 
@@ -107,9 +111,7 @@ def test_other_weights_are_noticed() -> None:
     tables = model.components[0]
     other = type(tables)(tables.gain + 40, tables.z_cumulative, tables.hyper_scale_decoder)
     with pytest.raises(InvalidStream, match="made for other weights"):
-        native.decode_entropy_stage(
-            stream_bytes("bop_64x64"), EntropyModel((other, model.components[1])).to_bytes()
-        )
+        native.decode_entropy_stage(stream_bytes("bop_64x64"), EntropyModel((other, model.components[1])).to_bytes())
 
 
 @pytest.mark.parametrize("position", [0, 9, 500, 2_000, len(MODEL_BYTES) - 1])
@@ -124,6 +126,69 @@ def test_damaged_model_tables_are_refused(position: int) -> None:
 def test_truncated_model_tables_are_refused(length: int) -> None:
     with pytest.raises(BundleError, match="integer tables"):
         native.decode_entropy_stage(stream_bytes("bop_64x64"), MODEL_BYTES[:length])
+
+
+GAIN, Z_TABLE, BIAS, SHIFT = 16, 336, 36_028, 36_668
+"""Where the luma tables of the model file start: gain, z tables, biases and shifts of the first layer."""
+
+
+@pytest.mark.parametrize(
+    ("position", "layout", "value", "legal"),
+    [
+        (8, "<I", 3, False),
+        (12, "<I", 159, False),
+        (GAIN, "<h", -2048, True),
+        (GAIN + 318, "<h", -2049, False),
+        (GAIN, "<h", 32767, True),
+        (Z_TABLE + 62, "B", 254, False),
+        (Z_TABLE + 63 * 159 + 61, "B", 255, True),
+        (Z_TABLE, "B", 255, False),
+        (BIAS, "<i", 1 << 30, True),
+        (BIAS + 636, "<i", (1 << 30) + 1, False),
+        (BIAS, "<i", -(1 << 30), True),
+        (BIAS, "<i", -(1 << 30) - 1, False),
+        (BIAS, "<i", -(1 << 31), False),
+        (SHIFT, "B", 31, True),
+        (SHIFT + 159, "B", 32, False),
+    ],
+)
+def test_value_rules_of_model_tables(position: int, layout: str, value: int, legal: bool) -> None:
+    body = bytearray(MODEL_BYTES[:-4])
+    struct.pack_into(layout, body, position, value)
+    model = bytes(body) + struct.pack("<I", zlib.crc32(body))
+    case = Case("model", stream_bytes("bop_64x64"), model)
+    outcome = native_outcome(case)
+    assert disagreement(plain_outcome(case), outcome) is None
+    assert (outcome is not BundleError) == legal
+
+
+def region_header(rows: int, columns: int, independent: int) -> bytes:
+    picture = PictureHeader(img_width_minus64=2000, img_height_minus64=2100, region_partitioning_flag=1)
+    picture.num_ver_splits_minus1, picture.num_hor_splits_minus1 = rows - 1, columns - 1
+    picture.region_residual_in_its_own_substream_flag = independent
+    return write_picture_header(picture)
+
+
+def with_independent_regions(payload: bytes) -> bytes:
+    """Sets the flag behind the region counts, which the writer would judge."""
+    flag = 4 + 4 + 8 + 8 + 16 + 16 + 6 + 6 + 3 + 2 + 2 + 2 + 4 + 1 + 12 + 1 + 14
+    changed = bytearray(payload)
+    changed[flag // 8] |= 0x80 >> flag % 8
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (region_header(16, 16, 1), "TON is missing"),
+        (with_independent_regions(region_header(17, 16, 0)), "numbered"),
+    ],
+)
+def test_independent_regions_can_be_numbered(payload: bytes, message: str) -> None:
+    data = write_segments([Segment(Marker.PIH, payload)])
+    for read in (read_code_stream, native.read_headers):
+        with pytest.raises(InvalidStream, match=message):
+            read(data)
 
 
 @pytest.mark.parametrize("name", ["bop_64x64", "meta_udi_rdi_64x64"])

@@ -8,7 +8,7 @@ import gc
 import numpy as np
 import pytest
 
-from jpegai_mobile.errors import LimitExceeded
+from jpegai_mobile.errors import InvalidStream, LimitExceeded
 from jpegai_mobile.native import rows
 from jpegai_mobile.native.binding import ALLOCATE, RELEASE, Allocator, NativeContext
 from jpegai_mobile.native.stage import stream_options
@@ -73,6 +73,22 @@ def test_everything_is_given_back() -> None:
     del context
     gc.collect()
     assert allocator.blocks == {}
+
+
+def test_single_sub_streams_leave_nothing_behind() -> None:
+    row = rows.ResidualRow(np.full(90, 9, np.uint8), np.ones(90, bool), np.zeros(90, np.int16))
+    structures = rows.residual_rows([row])
+    payload = rows.encode_residual_rows(2, [row])
+    for data in (payload, payload[:-3], b""):
+        allocator = CountingAllocator()
+        context = NativeContext(allocator=allocator.structure)
+        arguments = (c.byref(context.context), data, len(data), 2, structures, 1)
+        if data == payload:
+            context.call("jai_decode_residual_rows", *arguments)
+        else:
+            with pytest.raises(InvalidStream):
+                context.call("jai_decode_residual_rows", *arguments)
+        assert allocator.count and allocator.blocks == {}
 
 
 def test_a_stream_may_be_decoded_again() -> None:
