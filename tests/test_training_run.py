@@ -1,0 +1,245 @@
+"""Training runs: the loss, resuming, data, export, and the measurement of a checkpoint."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch (the `train` extra) is absent")
+
+from PIL import Image  # noqa: E402
+
+from converters.checkpoint import CheckpointTree  # noqa: E402
+from converters.entropy_model import entropy_model  # noqa: E402
+from tests.vectors import ROOT  # noqa: E402
+from training import compare, evaluate  # noqa: E402
+from training.checkpoints import MODEL, load_tree, save_tree  # noqa: E402
+from training.codec import Codec  # noqa: E402
+from training.colour import rgb_to_yuv, yuv_to_rgb  # noqa: E402
+from training.loss import batch_loss  # noqa: E402
+from training.quality import ms_ssim, psnr  # noqa: E402
+from training.recipe import Recipe  # noqa: E402
+from training.revival import revive_hyper_latents  # noqa: E402
+from training.shard import Shard, pack, photos  # noqa: E402
+from training.train import Length, Run, train  # noqa: E402
+
+TREE = ROOT.parent / "shared" / "weights" / "models"
+KODAK = ROOT.parent / "shared" / "data" / "kodak"
+CPU = torch.device("cpu")
+SMALL = Recipe(batch=2, side=64, warm_up_steps=1)
+
+
+@pytest.fixture(scope="module")
+def shard() -> Shard:
+    """Smooth random pictures."""
+    generator = np.random.default_rng(1)
+    coarse = generator.integers(0, 256, (6, 12, 12, 3)).astype(np.uint8)
+    pictures = [np.asarray(Image.fromarray(picture).resize((96, 96), Image.Resampling.BICUBIC)) for picture in coarse]
+    return Shard(np.stack(pictures))
+
+
+@pytest.fixture(scope="module")
+def picture(shard: Shard) -> torch.Tensor:
+    """YUV [1, 3, 75, 90]."""
+    return rgb_to_yuv(torch.from_numpy(shard.crops[:1, :75, :90].copy()).permute(0, 3, 1, 2).float())
+
+
+def _steps(run: Run, shard: Shard, count: int) -> None:
+    for _ in range(count):
+        run.train_step(shard)
+
+
+def _same(a: Codec, b: Codec) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def test_a_resumed_run_continues_to_the_bit(shard: Shard, tmp_path: Path) -> None:
+    whole = Run.start(SMALL, CPU, None, shard)
+    _steps(whole, shard, 6)
+    first = Run.start(SMALL, CPU, None, shard)
+    _steps(first, shard, 3)
+    first.save(tmp_path / "run.pt")
+    second = Run.resume(tmp_path / "run.pt", CPU)
+    assert not _same(second.codec, whole.codec)
+    _steps(second, shard, 3)
+    assert second.step == whole.step
+    assert second.norms == whole.norms
+    assert _same(second.codec, whole.codec)
+    assert _same(second.average.module, whole.average.module)
+
+
+def test_seeds_differ(shard: Shard) -> None:
+    assert not _same(Codec(1), Codec(2))
+    assert _same(Codec(1), Codec(1))
+
+
+def test_training_lowers_the_loss(shard: Shard) -> None:
+    run = Run.start(SMALL, CPU, None, shard)
+    losses = [run.train_step(shard)[0].total.item() for _ in range(24)]
+    assert np.mean(losses[-6:]) < 0.7 * np.mean(losses[:6])
+
+
+def test_a_run_ends_and_leaves_log_and_checkpoint(shard: Shard, tmp_path: Path) -> None:
+    run = Run.start(SMALL, CPU, None, shard)
+    run.step = 47
+    train(run, shard, tmp_path, Length(50, None), 1e9)
+    assert (run.step, run.progress) == (50, 1.0)
+    with (tmp_path / "log.tsv").open(newline="") as file:
+        row = list(csv.DictReader(file, delimiter="\t"))[-1]
+    assert row["step"] == "50"
+    assert float(row["bpp"]) > 0
+    assert Run.resume(tmp_path / "run.pt", CPU).step == 50
+
+
+def test_a_deadline_in_the_past_ends_a_run_after_one_step(shard: Shard, tmp_path: Path) -> None:
+    run = Run.start(SMALL, CPU, None, shard)
+    train(run, shard, tmp_path, Length(None, 0.0), 1e9)
+    assert run.progress == 1 or run.step <= 3
+
+
+def test_wild_gradients_are_skipped(shard: Shard) -> None:
+    run = Run.start(SMALL, CPU, None, shard)
+    run.norms = [1e-9] * 101
+    before = [parameter.clone() for parameter in run.codec.parameters()]
+    run.train_step(shard)
+    assert run.skipped == 1
+    assert all(torch.equal(a, b) for a, b in zip(before, run.codec.parameters(), strict=True))
+
+
+def test_sop_decoders_do_not_pull_at_the_encoder(picture: torch.Tensor) -> None:
+    codec = Codec(3)
+    loss = batch_loss(codec, Recipe(), picture, torch.zeros(1, 1, 1, 1), 1.0)
+    luma, chroma = loss.errors["sop"]
+    (luma + chroma).backward()
+    touched = {name for name, parameter in codec.named_parameters() if parameter.grad is not None}
+    assert touched
+    assert all("syntheses.sop" in name for name in touched)
+
+
+def test_recipe_schedule() -> None:
+    recipe = Recipe(learning_rate=1e-3, final_learning_rate=1e-5, warm_up_steps=10, hold=0.5)
+    assert recipe.learning_rate_at(0, 0) == pytest.approx(1e-4)
+    assert recipe.learning_rate_at(100, 0.5) == pytest.approx(1e-3)
+    assert recipe.learning_rate_at(100, 1) == pytest.approx(1e-5)
+    assert Recipe().z_rate_share_at(0) == 1
+    shares = [Recipe(z_rate_free=0.1).z_rate_share_at(progress) for progress in (0, 0.1, 0.3, 0.5, 1)]
+    assert shares == pytest.approx([0, 0, 0.5, 1, 1])
+
+
+def test_pack_is_repeatable_and_keeps_held_out_photos_apart(tmp_path: Path) -> None:
+    source = tmp_path / "photos"
+    source.mkdir()
+    generator = np.random.default_rng(1)
+    for number in range(60):
+        pixels = np.full((40, 50, 3), number, np.uint8)
+        Image.fromarray(pixels).save(source / f"{number:02d}.png")
+    for name in ("a", "b"):
+        pack(source, tmp_path / name, 100, 32, seed=7)
+    shard, again = Shard.open(tmp_path / "a"), Shard.open(tmp_path / "b")
+    np.testing.assert_array_equal(shard.crops, again.crops)
+    held_out = {int(path.stem) for path in photos(source, held_out=True)}
+    assert held_out
+    assert not held_out & set(np.unique(shard.crops))
+    assert len(photos(source, held_out=False)) + len(held_out) == 60
+    batch = shard.batch(5, 16, generator)
+    assert batch.shape == (5, 3, 16, 16)
+    with (tmp_path / "a" / "photos.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert sum(int(row["crops"]) for row in rows) == 100
+    assert {row["role"] for row in rows} == {"trained on", "held out"}
+
+
+def test_colour_conversions_are_inverse_and_those_of_the_codec() -> None:
+    from jpegai_mobile.image.colour import rgb_to_yuv as reference
+
+    rgb = np.random.default_rng(1).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    tensor = torch.from_numpy(rgb).permute(2, 0, 1).unsqueeze(0).float()
+    yuv = rgb_to_yuv(tensor)
+    planes = reference(rgb, 8)
+    np.testing.assert_allclose(yuv[0].numpy(), np.stack((planes.y, planes.u, planes.v)), atol=1e-3)
+    torch.testing.assert_close(yuv_to_rgb(yuv), tensor, rtol=0, atol=1e-3)
+
+
+def test_quality_of_equal_and_of_different_pictures() -> None:
+    picture = torch.rand(1, 3, 176, 176, generator=torch.Generator().manual_seed(1)) * 255
+    assert ms_ssim(picture, picture).item() == pytest.approx(1, abs=1e-5)
+    assert psnr(picture, picture) == float("inf")
+    assert psnr(picture, picture + 255 / 100) == pytest.approx(40, abs=1e-3)
+    worse = [ms_ssim(picture, picture + noise * torch.randn_like(picture)).item() for noise in (5, 20, 60)]
+    assert 1 > worse[0] > worse[1] > worse[2] > 0
+    with pytest.raises(ValueError, match="161"):
+        ms_ssim(picture[..., :160], picture[..., :160])
+
+
+def test_revived_hyper_latents_are_alive_and_change_nothing_else(picture: torch.Tensor) -> None:
+    codec = Codec(1).eval()
+    with torch.no_grad():
+        for component in codec.components.values():
+            component.hyper_encoder.parameter("hyper_encoder.conv5.weight")[3:] = 0
+    beta = torch.zeros(1, 1, 1, 1)
+    with torch.no_grad():
+        before = codec.encode(picture, beta)
+    count = revive_hyper_latents(codec, picture, 0.7, seed=1)
+    assert 93 + 157 <= count <= 96 + 160
+    with torch.no_grad():
+        after = codec.encode(picture, beta)
+    for old, new in zip(before, after, strict=True):
+        assert new.z[:, 3:].std((0, 2, 3)) == pytest.approx(0.7, abs=0.01)
+        assert new.z[:, 3:].mean((0, 2, 3)) == pytest.approx(0, abs=0.01)
+        torch.testing.assert_close(new.index, old.index, rtol=0, atol=0)
+        torch.testing.assert_close(new.latent, old.latent, rtol=0, atol=1e-5)
+
+
+def test_export_reads_back_as_the_same_codec(picture: torch.Tensor, tmp_path: Path) -> None:
+    codec = Codec(4).eval()
+    codec.component("y").gain_vector[:, 0] = torch.linspace(-1, 1, 160)
+    save_tree(codec, tmp_path / "tree", None)
+    tree = CheckpointTree(tmp_path / "tree")
+    assert tree.models == (MODEL,)
+    again = Codec(5).eval()
+    load_tree(again, tree)
+    for key, value in codec.state_dict().items():
+        stored = again.state_dict()[key]
+        if "z_model" not in key and "scale_decoder" not in key:
+            torch.testing.assert_close(stored, value, rtol=1e-3, atol=1e-4, msg=key)
+    tables = entropy_model(tree.common("y", MODEL), tree.common("uv", MODEL))
+    for name, component in zip(("y", "uv"), tables.components, strict=True):
+        for mine, stored in zip(
+            codec.component(name).scale_decoder.integers(), component.hyper_scale_decoder, strict=True
+        ):
+            np.testing.assert_array_equal(mine.weight, stored.weight)
+            np.testing.assert_array_equal(mine.bias, stored.bias)
+            np.testing.assert_array_equal(mine.shift, stored.shift)
+    save_tree(again, tmp_path / "second", tree)
+    second = CheckpointTree(tmp_path / "second")
+    for name in ("y", "uv"):
+        for key, value in tree.common(name, MODEL).tensors.items():
+            if "freqs" not in key:
+                np.testing.assert_array_equal(second.common(name, MODEL).tensors[key], value)
+
+
+def test_bd_rate_of_a_rate_that_is_a_tenth_lower() -> None:
+    base = [{"bpp": str(rate), "psnr_y": str(30 + 5 * np.log(rate)), "ms_ssim": "0"} for rate in (0.1, 0.3, 0.5, 1)]
+    new = [row | {"bpp": str(float(row["bpp"]) * 0.9)} for row in base]
+    assert compare.bd_rate(base, new, "psnr_y") == pytest.approx(-0.1, abs=1e-6)
+
+
+@pytest.mark.skipif(not (TREE.exists() and KODAK.exists()), reason="../shared/weights or ../shared/data is absent")
+def test_evaluation_agrees_with_the_reference_software(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate.main([str(TREE), str(KODAK / "kodim15.png"), "--betas", "0"])
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines(), delimiter="\t"))
+    with (TREE.parent / "rd_kodak.tsv").open(newline="") as file:
+        table = list(csv.DictReader(file, delimiter="\t"))
+    for row in rows:
+        (reference,) = (
+            line
+            for line in table
+            if (line["picture"], line["op"], line["beta"]) == ("kodim15", row["operating_point"], "0")
+        )
+        assert float(row["bpp"]) == pytest.approx(float(reference["bpp"]), abs=0.0015)
+        assert float(row["psnr_rgb"]) == pytest.approx(float(reference["psnr_rgb"]), abs=0.01)
+        assert float(row["psnr_y"]) == pytest.approx(float(reference["psnr_y"]), abs=0.01)
+        assert float(row["ms_ssim"]) == pytest.approx(float(reference["ms_ssim"]), abs=1e-4)

@@ -1,0 +1,1 @@
+"""Training of the weights that the project ships; nothing else in the project imports it or PyTorch."""

@@ -1,0 +1,58 @@
+"""How a run is trained: everything but the data and the length, kept inside the run's checkpoint."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hyperparameters of a run."""
+
+    seed: int = 1
+    batch: int = 4
+    side: int = 192
+    """Rows and columns of a training window."""
+    learning_rate: float = 3e-4
+    final_learning_rate: float = 1e-5
+    warm_up_steps: int = 100
+    hold: float = 0.3
+    """Share of the run at the full learning rate, before the cosine."""
+    lowest_beta: float = -6.5
+    highest_beta: float = 6.5
+    """Range of the random beta displacement, in steps of the sigma table (128 of the signalled units)."""
+    beta_skew: float = 0.8
+    """Exponent of the uniform variable that draws beta: below 1 trains more at high rates."""
+    distortion_weight: float = 0.010
+    distortion_exponent: float = 1.6
+    """Bits per sample are worth weight * gain^exponent * squared error (0..255 scale)."""
+    luma_share: float = 0.8
+    chroma_share: float = 0.8
+    """Weight of the squared error of luma, and of the mean one of both chroma planes."""
+    z_rate_free: float = 0.0
+    """Share of the run in which the bits of z cost nothing; their weight then rises, to 1 at the half."""
+    hyper_speed: float = 1.0
+    """Learning rate of the hyper networks relative to the others."""
+    z_model_speed: float = 30.0
+    """The same of the distributions of z."""
+    revived_deviation: float = 0.0
+    """Spread that dead channels of z start with, if not 0 (see `training.revival`)."""
+    gradient_norm: float = 1.0
+    outlier: float = 6.0
+    """Steps whose gradient norm is above so many times the running median are skipped."""
+    average_every: int = 5
+    average_decay: float = 0.99
+
+    def learning_rate_at(self, step: int, progress: float) -> float:
+        """Learning rate at a step, `progress` (0..1) of the run being over."""
+        warm_up = min(1.0, (step + 1) / self.warm_up_steps)
+        fall = max(0.0, progress - self.hold) / (1 - self.hold)
+        swing = 0.5 * (1 + math.cos(math.pi * min(1.0, fall)))
+        return warm_up * (self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * swing)
+
+    def z_rate_share_at(self, progress: float) -> float:
+        """Weight of the bits of the hyper latents when `progress` (0..1) of the run is over."""
+        if not self.z_rate_free:
+            return 1.0
+        return min(1.0, max(0.0, progress - self.z_rate_free) / (0.5 - self.z_rate_free))

@@ -1,0 +1,112 @@
+"""Training data: photos cut into one file of random crops.
+
+A shard is a folder with `crops.npy` (uint8 [crops, side, side, RGB], read as a memory map) and `photos.tsv`
+(file, SHA-256, role, crops). Photos are split by the hash of their file name into those that are
+trained on and a few that are held out for choosing between checkpoints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+PHOTO_SUFFIXES = (".jpg", ".png")
+HELD_OUT_SHARE = 25
+"""One photo in so many is held out."""
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Crops to draw batches from."""
+
+    crops: Pixels
+
+    @classmethod
+    def open(cls, folder: Path) -> Shard:
+        """The shard in `folder`. Raises OSError when it is absent."""
+        return cls(np.load(folder / "crops.npy", mmap_mode="r"))
+
+    def batch(self, size: int, side: int, generator: np.random.Generator) -> Tensor:
+        """float32 [size, RGB, side, side] on 0..255: random windows of random crops, half of them mirrored."""
+        windows = [self._window(side, generator) for _ in range(size)]
+        return torch.from_numpy(np.stack(windows)).permute(0, 3, 1, 2).float()
+
+    def _window(self, side: int, generator: np.random.Generator) -> Pixels:
+        crop = self.crops[generator.integers(len(self.crops))]
+        row, column = generator.integers(crop.shape[0] - side + 1, size=2)
+        window = crop[row : row + side, column : column + side]
+        mirrored: Pixels = window[:, ::-1]
+        return mirrored if generator.random() < 0.5 else window
+
+
+def photos(folder: Path, *, held_out: bool) -> list[Path]:
+    """The photos of `folder` that are trained on, or those that are held out, by name."""
+    found = sorted(path for path in folder.iterdir() if path.suffix in PHOTO_SUFFIXES)
+    return [path for path in found if _is_held_out(path) == held_out]
+
+
+def read_photo(path: Path) -> Pixels:
+    """uint8 [rows, columns, RGB]."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def pack(source: Path, folder: Path, crops: int, side: int, seed: int) -> None:
+    """Write a shard of `crops` crops of `side` x `side`, as many from each photo in proportion to its area."""
+    generator = np.random.default_rng(seed)
+    paths = photos(source, held_out=False)
+    areas = np.array([np.prod(Image.open(path).size) for path in paths], np.float64)
+    counts = generator.multinomial(crops, areas / areas.sum())
+    folder.mkdir(parents=True, exist_ok=True)
+    packed = np.empty((crops, side, side, 3), np.uint8)
+    position = 0
+    with (folder / "photos.tsv").open("w", newline="") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(("file", "sha256", "role", "crops"))
+        for path, count in zip(paths, counts, strict=True):
+            pixels = read_photo(path)
+            for _ in range(count):
+                row = generator.integers(pixels.shape[0] - side + 1)
+                column = generator.integers(pixels.shape[1] - side + 1)
+                packed[position] = pixels[row : row + side, column : column + side]
+                position += 1
+            table.writerow((path.name, _sha256(path), "trained on", count))
+        for path in photos(source, held_out=True):
+            table.writerow((path.name, _sha256(path), "held out", 0))
+    np.save(folder / "crops.npy", generator.permutation(packed))
+
+
+def _is_held_out(path: Path) -> bool:
+    return hashlib.sha256(path.name.encode()).digest()[0] % HELD_OUT_SHARE == 0
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of `python -m training.shard`."""
+    parser = argparse.ArgumentParser(prog="python -m training.shard", description="Pack photos into a shard.")
+    parser.add_argument("photos", type=Path, help="folder of photos (.jpg, .png)")
+    parser.add_argument("shard", type=Path, help="folder to write")
+    parser.add_argument("--crops", type=int, default=3000)
+    parser.add_argument("--side", type=int, default=256, help="rows and columns of a crop (default 256)")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    pack(options.photos, options.shard, options.crops, options.side, options.seed)
+
+
+if __name__ == "__main__":
+    main()
