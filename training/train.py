@@ -188,8 +188,9 @@ def _progress(run: Run, length: Length, first_progress: float, began: float, now
     if length.steps is not None:
         return run.step / length.steps
     assert length.deadline is not None
-    remaining = max(1.0, length.deadline - began)
-    return min(1.0, first_progress + (1 - first_progress) * (now - began) / remaining)
+    if now >= length.deadline:
+        return 1.0
+    return first_progress + (1 - first_progress) * (now - began) / (length.deadline - began)
 
 
 class _Log:
