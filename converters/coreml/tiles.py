@@ -1,0 +1,115 @@
+"""Networks for tiles of a fixed size, which the picture may fill only in part.
+
+The inputs are zero outside the picture, and the outputs hold something arbitrary there. Inside they equal
+those of a tensor that ends where the picture ends: whenever an operation looks at its neighbours, the samples
+outside are first set to the zeros that it would read, by a product with a 0/1 mask, and a border that the
+network repeats is repeated where the picture ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from jpegai_mobile.networks.graph import Conv2d, CropToGrid, Graph, Node, PadToEven
+from jpegai_mobile.runtime.network_runner import mask_name
+
+from ..errors import ConversionError
+from ..masking import Mask, _Extent, _extent, _read_across_the_border
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepeatBorder(Node):
+    """The row after the first ceil(H / grid) repeats the last of them, then likewise the column after."""
+
+    grid: int
+
+
+def fit_to_tiles(graph: Graph) -> Graph:
+    """The same network for tiles: `Mask` and `RepeatBorder` instead of `CropToGrid` and `PadToEven`.
+
+    Raises ConversionError for a padding whose reader looks further than the repeated border.
+    """
+    _check_paddings(graph)
+    while (tensor := _next_tensor_to_mask(graph)) is not None:
+        graph = _masked(graph, tensor)
+    extents = _extents(graph)
+    nodes = tuple(_tile_node(node, extents[node.inputs[0]].grid) for node in graph.nodes)
+    return replace(graph, nodes=nodes)
+
+
+def tile_masks(graph: Graph) -> dict[str, int]:
+    """The mask inputs of a network for tiles, coarsest first: name -> grid."""
+    masks = {(node.grid, node.crop) for node in graph.nodes if isinstance(node, Mask)}
+    borders = {(node.grid, node.grid) for node in graph.nodes if isinstance(node, RepeatBorder)}
+    return {mask_name(grid, crop): grid for grid, crop in sorted(masks | borders, reverse=True)}
+
+
+def _check_paddings(graph: Graph) -> None:
+    """A convolution of stride 2 reads one repeated row at most, and what it makes of more is outside."""
+    padded = {node.output for node in graph.nodes if isinstance(node, PadToEven)}
+    for node in graph.nodes:
+        suits = (
+            isinstance(node, Conv2d)
+            and node.stride == 2
+            and all(node.kernel[axis] - node.padding[axis] <= 2 for axis in (0, 1))
+        )
+        if not suits and not padded.isdisjoint(node.inputs):
+            raise ConversionError(f"{graph.name}: {node.output}: padding to even size suits no such operation")
+
+
+def _next_tensor_to_mask(graph: Graph) -> str | None:
+    """The first tensor that a node reads across the picture's border while it is not zero outside."""
+    extents = _extents(graph)
+    padded = {node.output for node in graph.nodes if isinstance(node, PadToEven)}
+    for node in graph.nodes:
+        read_outside = node.inputs if isinstance(node, PadToEven) else _read_across_the_border(node)
+        for tensor in read_outside:
+            if tensor not in padded and not extents[tensor].zero_outside:
+                return tensor
+    return None
+
+
+def _masked(graph: Graph, tensor: str) -> Graph:
+    """`graph` with a mask on `tensor`, which keeps its name."""
+    extent = _extents(graph)[tensor]
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if node.output == tensor:
+            unmasked = f"{tensor}_unmasked"
+            nodes.append(replace(node, output=unmasked))
+            node = Mask(output=tensor, inputs=(unmasked,), grid=extent.grid, crop=extent.crop)
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _tile_node(node: Node, grid: int) -> Node:
+    """What stands for `node`, whose input has `grid`, on a tile."""
+    match node:
+        case CropToGrid():
+            return Mask(output=node.output, inputs=node.inputs, grid=grid, crop=grid)
+        case PadToEven():
+            return RepeatBorder(output=node.output, inputs=node.inputs, grid=grid)
+        case _:
+            return node
+
+
+def _extents(graph: Graph) -> Mapping[str, _Extent]:
+    """Grid, crop and outside of every tensor of a tile."""
+    extents = {name: _Extent(grid, grid, zero_outside=True) for name, grid in graph.input_grid.items()}
+    for node in graph.nodes:
+        extents[node.output] = _extent_on_tile(graph, node, [extents[name] for name in node.inputs])
+    return extents
+
+
+def _extent_on_tile(graph: Graph, node: Node, inputs: list[_Extent]) -> _Extent:
+    first = inputs[0]
+    match node:
+        case Mask():
+            return replace(first, zero_outside=True)
+        case PadToEven():
+            if first.crop != first.grid:
+                raise ConversionError(f"{graph.name}: {node.output} pads what does not end with the picture")
+            return _Extent(first.grid, 2 * first.grid, zero_outside=False)
+        case _:
+            return _extent(graph, node, inputs)
