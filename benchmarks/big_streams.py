@@ -60,7 +60,9 @@ def enlarge(stream: CodeStream, model: EntropyModel, width: int, height: int) ->
         )
         payload = native.encode_residual_rows(picture.components[i].residual_threads, [row])
         stream.residuals[i][0] = SubStream(payload, "repeated")
-        z_rows += [native.ZRow(t, (c + 31).astype(np.uint8).ravel()) for c, t in zip(z, tables.z_cumulative, strict=True)]
+        z_rows += [
+            native.ZRow(t, (c + 31).astype(np.uint8).ravel()) for c, t in zip(z, tables.z_cumulative, strict=True)
+        ]
     stream.z = SubStream(native.encode_z_rows(picture.z_threads, z_rows), "repeated")
     return write_code_stream(stream)
 

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import io
 import json
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -166,24 +169,40 @@ def differing_arrays(arrays: EntropyArrays, expected: dict[str, np.ndarray]) -> 
     return [name for name, values in expected.items() if not np.array_equal(named[name], values)]
 
 
+TABLE_HEAD = (
+    "| picture | coding tools | integer arrays exact (native, Python) | largest difference | samples that differ |",
+    "|---|---|---|---|---|",
+)
+TABLE_SECTION = "## Pictures\n"
+
+
+def table_row(case: Case, decoder: Decoder) -> str:
+    """One line of the conformance table, measured now."""
+    stream = read_code_stream(case.data())
+    expected = oracle_arrays(case.folder)
+    exact = [not differing_arrays(integer_arrays(case.folder, engine), expected) for engine in ENGINES]
+    counted = f"{len(expected)} arrays" if expected else "none stored, coders end right"
+    verdict = "yes" if all(exact) else "**NO**"
+    difference = compare(case, decoder)
+    bound = "" if difference.within_bounds else " **(out of bounds)**"
+    share = f"1 in {round(1 / difference.share):,}" if difference.share else "none"
+    tools = ", ".join(tools_in_use(stream.picture, stream.tools)) or "none"
+    return f"| {case.name} | {tools} | {verdict} ({counted}) | {difference.largest}{bound} | {share} |"
+
+
 def main() -> None:
-    """Print the conformance table in Markdown."""
-    decoder = conformance_decoder()
-    print(
-        "| picture | coding tools | integer arrays exact (native, Python) | largest difference | samples that differ |"
-    )
-    print("|---|---|---|---|---|")
-    for case in cases():
-        stream = read_code_stream(case.data())
-        expected = oracle_arrays(case.folder)
-        exact = [not differing_arrays(integer_arrays(case.folder, engine), expected) for engine in ENGINES]
-        counted = f"{len(expected)} arrays" if expected else "none stored, coder ends right"
-        verdict = "yes" if all(exact) else "**NO**"
-        difference = compare(case, decoder)
-        bound = "" if difference.within_bounds else " **(out of bounds)**"
-        share = f"1 in {round(1 / difference.share):,}" if difference.share else "none"
-        tools = ", ".join(tools_in_use(stream.picture, stream.tools)) or "none"
-        print(f"| {case.name} | {tools} | {verdict} ({counted}) | {difference.largest}{bound} | {share} |")
+    """Print the conformance table in Markdown, or put it into a document."""
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
+    parser.add_argument("--write", type=Path, metavar="DOCUMENT", help="replace the table of this document")
+    options = parser.parse_args()
+    with contextlib.redirect_stdout(sys.stderr):
+        decoder = conformance_decoder()
+    table = "\n".join([*TABLE_HEAD, *(table_row(case, decoder) for case in cases())]) + "\n"
+    if options.write is None:
+        print(table, end="")
+        return
+    text, _, _ = options.write.read_text().partition(TABLE_SECTION)
+    options.write.write_text(f"{text}{TABLE_SECTION}\n{table}")
 
 
 if __name__ == "__main__":

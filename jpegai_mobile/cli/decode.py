@@ -34,7 +34,7 @@ def add_command(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stream", metavar="STREAM", help="code stream, or - for stdin")
+    parser.add_argument("input", metavar="STREAM", help="code stream, or - for stdin")
     parser.add_argument("output", metavar="OUT", help=f"picture ({', '.join(FORMATS)} by its name), or - for stdout")
     parser.add_argument("--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE)")
     parser.add_argument("--format", choices=FORMATS, help="picture format, where the name does not tell")
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
         file_format = options.format or format_of(options.output)
     except OutputFormatError as error:
         raise UsageError(f"{error} (--format)") from error
-    data = read_input(options.stream)
+    data = read_input(options.input)
     choices = _decode_options(options)
     with open_bundle(options.bundle) as bundle:
         start = time.perf_counter()

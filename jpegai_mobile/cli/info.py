@@ -27,14 +27,14 @@ def add_command(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stream", metavar="STREAM", help="code stream, or - for stdin")
+    parser.add_argument("input", metavar="STREAM", help="code stream, or - for stdin")
     parser.add_argument("--json", action="store_true", help="every header field by its standard name, as JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the description of a stream."""
-    stream = read_code_stream(read_input(options.stream), max_samples=sys.maxsize, allow_missing_regions=True)
+    stream = read_code_stream(read_input(options.input), max_samples=sys.maxsize, allow_missing_regions=True)
     description = describe(stream)
     if options.json:
         print(json.dumps(description, indent=1))

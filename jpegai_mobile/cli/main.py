@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ..errors import JpegAiError
+from ..errors import InvalidStream, JpegAiError, LimitExceeded, Unsupported
 from ..version import __version__
 from . import decode, info, trace
 from .usage import UsageError
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
     except UsageError as error:
         return _fail(options.command, str(error), 2)
+    except (InvalidStream, Unsupported, LimitExceeded) as error:
+        return _fail(options.command, f"{options.input}: {error}", 1)
     except JpegAiError as error:
         return _fail(options.command, str(error), 1)
     except BrokenPipeError:

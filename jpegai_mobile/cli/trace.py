@@ -35,7 +35,7 @@ def add_command(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stream", metavar="STREAM", help="code stream, or - for stdin")
+    parser.add_argument("input", metavar="STREAM", help="code stream, or - for stdin")
     parser.add_argument("output", metavar="OUT.npz", help="where the arrays go, or - for stdout")
     parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE)")
     parser.add_argument(
@@ -48,7 +48,7 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the trace of a stream."""
-    data = read_input(options.stream)
+    data = read_input(options.input)
     with open_bundle(options.bundle) as bundle:
         arrays = _trace(data, bundle, options)
     archive = io.BytesIO()  # zip files need to seek, and the output may be a pipe
