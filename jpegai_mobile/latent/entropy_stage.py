@@ -95,20 +95,35 @@ def _decode_component(
 ) -> ComponentArrays:
     picture = stream.picture
     header = picture.components[component]
-    scale_index = hyper_scale_decoder(z, tables, picture.sizes.latent)
-    scale_index += tables.gain[:, None, None].astype(np.int32) + picture.beta_displacement_log(component)
-    if quality_map is not None:
-        scale_index += quality.log_offset(quality_map)
-    mask = skip_mask(scale_index, header)
-    sigma = scale_index
-    scale = residual_scaling.residual_scale(block_average(scale_index), header, picture.model_id)
-    if scale is not None:
-        rows, columns = (range(length) for length in picture.sizes.latent)
-        sigma = scale_index + spread_blocks(residual_scaling.log_offset(scale), rows, columns)
+    hyper_scale = hyper_scale_decoder(z, tables, picture.sizes.latent)
+    scale_index, sigma, mask = component_scales(picture, component, tables, hyper_scale, quality_map)
     residual = _decode_regions(stream.residuals[component], picture, component, sigma, mask)
     if max_channels is not None:
         residual[_kept_channels(max_channels, header.num_chs, picture, header.residual_threads) :] = 0
     return ComponentArrays(z, scale_index, sigma, mask, residual)
+
+
+def component_scales(
+    picture: PictureHeader,
+    component: Component,
+    tables: ComponentTables,
+    hyper_scale: NDArray[np.int32],
+    quality_map: NDArray[np.int8] | None,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
+    """Scale index, sigma and skip mask [C, h, w] from the output of the hyper scale decoder.
+
+    Sigma is the same array as the scale index where neither RVS nor GRFS is on.
+    """
+    header = picture.components[component]
+    scale_index = hyper_scale + (tables.gain[:, None, None].astype(np.int32) + picture.beta_displacement_log(component))
+    if quality_map is not None:
+        scale_index += quality.log_offset(quality_map)
+    mask = skip_mask(scale_index, header)
+    scale = residual_scaling.residual_scale(block_average(scale_index), header, picture.model_id)
+    if scale is None:
+        return scale_index, scale_index, mask
+    rows, columns = (range(length) for length in picture.sizes.latent)
+    return scale_index, scale_index + spread_blocks(residual_scaling.log_offset(scale), rows, columns), mask
 
 
 def _decode_regions(

@@ -101,12 +101,12 @@ def decode_latents(
     top, left = region.top // LATENT_GRID, region.left // LATENT_GRID
     rows = Reach.of((latents.top - top, latents.bottom - top), region.height)
     columns = Reach.of((latents.left - left, latents.right - left), region.width)
-    z = _placed(rows.z, columns.z, region, Z_GRID)
+    z = placed(rows.z, columns.z, region, Z_GRID)
     psi = [
         part[rows.psi_in_z, columns.psi_in_z]
         for part in hyper_decode(symbols, networks, z, (rows.z_samples, columns.z_samples))
     ]
-    window = _placed(rows.residual, columns.residual, region, LATENT_GRID)
+    window = placed(rows.residual, columns.residual, region, LATENT_GRID)
     luma_residual = symbols.residual(Component.LUMA, window)
     luma = networks.context_model(luma_residual, psi[Component.LUMA], (rows.psi_samples, columns.psi_samples))
     chroma = merge_chroma(psi[Component.CHROMA], (window.height, window.width))
@@ -119,7 +119,7 @@ def merge_chroma(psi: Array, size: tuple[int, int]) -> Array:
     return merge_phases(np.split(psi, 4, axis=2), size)
 
 
-def _placed(rows: tuple[int, int], columns: tuple[int, int], region: Rectangle, grid: int) -> Rectangle:
+def placed(rows: tuple[int, int], columns: tuple[int, int], region: Rectangle, grid: int) -> Rectangle:
     """Spans relative to a region as a rectangle of the picture, on a grid."""
     top, left = region.top // grid, region.left // grid
     return Rectangle(rows[0] + top, columns[0] + left, rows[1] + top, columns[1] + left)
