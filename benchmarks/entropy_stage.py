@@ -12,10 +12,10 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.measure import interleaved, write_result
-from jpegai_mobile import Decoder, DecodeOptions, open_bundle
+from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.tiling import Rectangle
-from jpegai_mobile.runtime.entropy_engine import run_entropy_stage
+from jpegai_mobile.runtime.entropy_engine import EntropyOptions, run_entropy_stage
 
 ROUNDS = 9
 
@@ -38,8 +38,8 @@ def main() -> None:
         latents = reconstruction.latents.window(whole)
         networks = reconstruction.networks[0]
         runs = {
-            "entropy stage, native": lambda: run_entropy_stage(data, tables, "native"),
-            "entropy stage, python": lambda: run_entropy_stage(data, tables, "python"),
+            "entropy stage, native": lambda: run_entropy_stage(data, tables, EntropyOptions("native")),
+            "entropy stage, python": lambda: run_entropy_stage(data, tables, EntropyOptions("python")),
             "luma synthesis, one run": lambda: networks.synthesis_luma(
                 latents[Component.LUMA], (picture.height, picture.width)
             ),

@@ -27,7 +27,7 @@ from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.image.layout import PictureLayout
 from jpegai_mobile.image.output import write_picture
 from jpegai_mobile.latent.entropy_stage import EntropyArrays
-from jpegai_mobile.runtime.entropy_engine import ENGINES, run_entropy_stage
+from jpegai_mobile.runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage
 
 from .vectors import CONFORMANCE, DATA
 
@@ -139,7 +139,8 @@ def _reference_samples(case: Case, bit_depth: int) -> np.ndarray:
 
 def integer_arrays(folder: Path, engine: str) -> EntropyArrays:
     """The entropy stage of a stream with the tables of the conformance checkpoints."""
-    return run_entropy_stage((folder / "stream.jai").read_bytes(), (DATA / "entropy_1.bin").read_bytes(), engine)
+    tables = (DATA / "entropy_1.bin").read_bytes()
+    return run_entropy_stage((folder / "stream.jai").read_bytes(), tables, EntropyOptions(engine))
 
 
 def oracle_arrays(folder: Path) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.latent.model_tables import EntropyModel
 from jpegai_mobile.runtime.dequantise import scaler
-from jpegai_mobile.runtime.entropy_engine import run_entropy_stage
+from jpegai_mobile.runtime.entropy_engine import run_symbol_decoding
 from jpegai_mobile.runtime.symbols import Symbols
 
 from .vectors import CONFORMANCE, DATA, conformance_streams, needs_conformance, unit_vectors
@@ -35,8 +35,9 @@ def test_residuals_equal_the_recorded_ones(name: str) -> None:
     data, tables = (folder / "stream.jai").read_bytes(), (DATA / "entropy_1.bin").read_bytes()
     with np.load(folder / "oracle.npz") as oracle:
         recorded = {i: oracle[f"{i.suffix}_residual"] for i in Component if f"{i.suffix}_residual" in oracle.files}
-    picture = read_code_stream(data).picture
-    symbols = Symbols(picture, EntropyModel.from_bytes(tables), run_entropy_stage(data, tables, "native"))
+    stream = read_code_stream(data)
+    picture = stream.picture
+    symbols = Symbols(picture, EntropyModel.from_bytes(tables), run_symbol_decoding(data, stream, tables))
     whole = Rectangle(0, 0, *picture.sizes.latent)
     for component, residual in recorded.items():
         assert np.array_equal(symbols.residual(component, whole).transpose(2, 0, 1), residual)

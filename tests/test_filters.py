@@ -292,15 +292,14 @@ def test_many_tiny_tiles_are_refused_at_once() -> None:
 
 def test_lef_is_what_it_is_defined_to_be() -> None:
     luma = random_planes((50, 70)).y
-    sigma = np.zeros((160, 4, 5), np.int32)
-    sigma[3] = np.array([[0, 799, 800, 1399, 1400], [2399, 2400, 3967, 1000, 1500]] * 2)
+    sigma = np.array([[0, 799, 800, 1399, 1400], [2399, 2400, 3967, 1000, 1500]] * 2)
     gains = {0: 1, 800: 1.07, 1400: 1.09, 2400: 1.11}
-    sharpened = lef(luma, sigma, 3, 1)
+    sharpened = lef(luma, sigma, 1)
     kernel = np.array([[5, 5, 5], [5, 24, 5], [5, 5, 5]]) / 64
     for y, x in np.ndindex(luma.shape):
         expected = luma[y, x]
         if 0 < y < 49 and 0 < x < 69:
-            here = sigma[3, int(y * 4 / 50), x * 5 // 70]
+            here = sigma[int(y * 4 / 50), x * 5 // 70]
             gain = gains[max(threshold for threshold in gains if here >= threshold)]
             blur = (kernel * luma[y - 1 : y + 2, x - 1 : x + 2]).sum()
             expected = min(max(blur + gain * (luma[y, x] - blur), 0), 255)
@@ -309,12 +308,13 @@ def test_lef_is_what_it_is_defined_to_be() -> None:
 
 def test_lef_keeps_a_picture_without_inside() -> None:
     luma = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
-    assert np.array_equal(lef(luma, np.full((160, 1, 1), 4000, np.int32), 0, 0), luma)
+    assert np.array_equal(lef(luma, np.full((1, 1), 4000, np.int32), 0), luma)
 
 
 def test_lef_channel_must_exist() -> None:
-    with pytest.raises(InvalidStream, match="tool header: LEF: LEF_chIdx is 160"):
-        lef(random_planes((64, 64)).y, np.zeros((160, 4, 4), np.int32), 160, 0)
+    tools = ToolHeader(LEF_chIdx=160)
+    with pytest.raises(InvalidStream, match="tool header: LEF_chIdx is 160"):
+        apply_filters(random_planes((64, 64)), tools, picture_header((64, 64)), None, no_network, "bop")
 
 
 # eICCI
@@ -462,7 +462,7 @@ def test_no_filters() -> None:
     planes, picture, sigma = (
         random_planes((64, 64)),
         picture_header((64, 64)),
-        np.zeros((160, 4, 4), np.int32),
+        np.zeros((4, 4), np.int32),
     )
     assert apply_filters(planes, ToolHeader(), picture, sigma, no_network, "bop") is planes
     tools = ToolHeader(LEF_chIdx=0)
@@ -478,7 +478,7 @@ def test_eicci_on_422_goes_through_444() -> None:
         assert np.allclose(bands[..., 32] * 255 / 4, to_444(planes).v[::4, ::4], atol=300)
         return np.zeros((*bands.shape[:2], 32), np.float32)
 
-    filtered = apply_filters(planes, tools, picture, np.zeros((160, 4, 5), np.int32), black, "bop")
+    filtered = apply_filters(planes, tools, picture, None, black, "bop")
     assert filtered.u.shape == filtered.v.shape == (64, 33)
     assert not filtered.u.any()
     assert np.allclose(filtered.v, np.clip(planes.v, 0, 255), atol=20)
@@ -490,8 +490,7 @@ def test_efe_of_a_stream(name: str) -> None:
     picture = stream.picture
     coded = Planes(arrays["plane_Y"], arrays["coded_U"], arrays["coded_V"])
     planes = to_444(coded)
-    sigma = np.zeros((160, *picture.sizes.latent), np.int32)
-    filtered = apply_filters(planes, stream.tools, picture, sigma, no_network, "bop")
+    filtered = apply_filters(planes, stream.tools, picture, None, no_network, "bop")
     assert_samples_agree(yuv_to_rgb(filtered, 8), arrays["decoded"], one_of=100)
     unfiltered = np.abs(yuv_to_rgb(planes, 8).astype(int) - arrays["decoded"])
     assert np.count_nonzero(unfiltered) > unfiltered.size // 10
@@ -499,11 +498,7 @@ def test_efe_of_a_stream(name: str) -> None:
 
 def test_lef_of_a_stream() -> None:
     stream, arrays = small_vector("lef_10b_yuv444_200x136")
-    channel = stream.tools.LEF_chIdx
-    assert channel is not None
-    sigma = np.zeros((160, *stream.picture.sizes.latent), np.int32)
-    sigma[channel] = arrays["sigma"]
-    sharpened = lef(arrays["plane_Y"], sigma, channel, stream.picture.model_id)
+    sharpened = lef(arrays["plane_Y"], arrays["sigma"], stream.picture.model_id)
     assert np.abs(sharpened - arrays["after_LEF_Y"]).max() < 2 * STORAGE_ERROR
     assert np.abs(arrays["plane_Y"] - arrays["after_LEF_Y"]).max() > 1
     assert_samples_agree(quantise(sharpened, 10), arrays["decoded_Y"], one_of=50)
@@ -529,7 +524,7 @@ def test_damaged_headers_give_planes_or_invalid_stream(damage: bytes, position: 
     for i, byte in enumerate(damage):
         payload[(position + i) % len(payload)] ^= byte
     planes = to_444(Planes(arrays["plane_Y"], arrays["coded_U"], arrays["coded_V"]))
-    sigma = np.zeros((160, *picture.sizes.latent), np.int32)
+    sigma = np.zeros(picture.sizes.latent, np.int32)
     try:
         tools, _ = read_tool_header(bytes(payload), picture)
         filtered = apply_filters(planes, tools, picture, sigma, lambda network, bands: bands[..., :32], "bop")

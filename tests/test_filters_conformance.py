@@ -65,15 +65,15 @@ def read_stream(name: str) -> CodeStream:
     return read_code_stream((CONFORMANCE / "streams" / name / "stream.jai").read_bytes())
 
 
-def luma_sigma(arrays: dict[str, Array], stream: CodeStream) -> Array:
-    sigma = arrays.get("y_sigma", arrays.get("y_skip_sigma"))
-    return np.zeros((160, *stream.picture.sizes.latent), np.int32) if sigma is None else sigma
+def lef_sigma(arrays: dict[str, Array], stream: CodeStream) -> Array | None:
+    sigma, channel = arrays.get("y_sigma", arrays.get("y_skip_sigma")), stream.tools.LEF_chIdx
+    return None if sigma is None or channel is None else sigma[channel]
 
 
 def filtered(arrays: dict[str, Array], stream: CodeStream, tools: ToolHeader) -> Planes:
     planes = Planes(arrays["plane_Y"], arrays["plane_U"], arrays["plane_V"])
     operating_point = SYNTHESIS_TRANSFORMS[stream.picture.synthesis_transform_id[0]]
-    return apply_filters(planes, tools, stream.picture, luma_sigma(arrays, stream), run_eicci, operating_point)
+    return apply_filters(planes, tools, stream.picture, lef_sigma(arrays, stream), run_eicci, operating_point)
 
 
 def tools_up_to(tools: ToolHeader, last: str) -> ToolHeader:

@@ -93,7 +93,7 @@ def test_lef(pixels: Any, model_id: int) -> None:
             pointer(luma), size(SIZE[0]), size(SIZE[1]), c.byref(latents), model_id, size(first), size(end),
             pointer(sharpened),
         )  # fmt: skip
-    assert np.array_equal(sharpened, lef(luma, sigma, 9, model_id))
+    assert np.array_equal(sharpened, lef(luma, sigma[9], model_id))
 
 
 @pytest.mark.parametrize("subsampling", [(1, 1), (1, 2), (2, 2)])

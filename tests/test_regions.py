@@ -11,7 +11,7 @@ from jpegai_mobile import DecodeOptions, InvalidStream, Unsupported
 from jpegai_mobile.codestream.segments import Marker, Segment, read_segments, write_segments
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.codestream.tiling import region_grid
-from jpegai_mobile.runtime.entropy_engine import ENGINES, run_entropy_stage
+from jpegai_mobile.runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage
 
 from .conformance import conformance_decoder
 from .vectors import DATA, needs_conformance, stream_folder
@@ -37,9 +37,9 @@ def test_a_missing_region_is_an_error_unless_allowed(engine: str) -> None:
     data = _without_region(_data(INDEPENDENT), 2)
     tables = (DATA / "entropy_1.bin").read_bytes()
     with pytest.raises(InvalidStream, match="SORP of region 2 is missing"):
-        run_entropy_stage(data, tables, engine)
-    whole = run_entropy_stage(_data(INDEPENDENT), tables, engine)
-    partial = run_entropy_stage(data, tables, engine, allow_missing_regions=True)
+        run_entropy_stage(data, tables, EntropyOptions(engine))
+    whole = run_entropy_stage(_data(INDEPENDENT), tables, EntropyOptions(engine))
+    partial = run_entropy_stage(data, tables, EntropyOptions(engine, allow_missing_regions=True))
     stream = read_code_stream(_data(INDEPENDENT))
     picture = stream.picture
     regions = region_grid(picture.height, picture.width, *picture.region_counts)

@@ -14,7 +14,7 @@ from ..image.output_stream import output_stream
 from ..runtime.bundle import Bundle
 from ..runtime.decoder import DecodeOptions, Decoder
 from ..runtime.default_bundle import open_bundle
-from ..runtime.entropy_engine import ENGINES, run_entropy_stage
+from ..runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage
 from .files import read_input
 
 EXAMPLES = """examples:
@@ -58,8 +58,9 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _trace(data: bytes, bundle: Bundle, options: argparse.Namespace) -> dict[str, NDArray[Any]]:
+    model = bundle.entropy_model_bytes(read_code_stream(data).picture.model_id)
+    arrays: dict[str, NDArray[Any]] = dict(run_entropy_stage(data, model, EntropyOptions(options.engine)).named())
     if options.latents or options.planes:
         reconstruction = Decoder(bundle).reconstruct(data, DecodeOptions(engine=options.engine))
-        return reconstruction.symbols.arrays.named() | reconstruction.float_arrays(options.latents, options.planes)
-    model_id = read_code_stream(data).picture.model_id
-    return run_entropy_stage(data, bundle.entropy_model_bytes(model_id), options.engine).named()
+        arrays |= reconstruction.float_arrays(options.latents, options.planes)
+    return arrays

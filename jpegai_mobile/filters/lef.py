@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidStream
 from ..image.planes import Plane
 
-PLACE = "tool header: LEF"
 THRESHOLDS = ((600, 1200, 2000), (800, 1400, 2400), (1000, 1600, 2800), (1200, 2000, 3200))
 """Sigma (log domain, 7 fractional bits) from which each gain holds, per model_id."""
 GAINS = ((1.10, 1.13, 1.16), (1.07, 1.09, 1.11), (1.03, 1.04, 1.05), (1.01, 1.02, 1.03))
@@ -17,15 +15,10 @@ BLUR_CENTRE, BLUR_NEIGHBOUR = np.float32(24 / 64), np.float32(5 / 64)
 PEAK = np.float32(255)
 
 
-def lef(luma: Plane, sigma: NDArray[np.int32], channel: int, model_id: int) -> Plane:
-    """Luma of the displayed picture, sharpened by the sigma [C, h, w] of the latent channel LEF_chIdx.
-
-    Raises InvalidStream when there is no such channel.
-    """
-    if channel >= len(sigma):
-        raise InvalidStream(f"{PLACE}: LEF_chIdx is {channel}, luma has {len(sigma)} channels")
+def lef(luma: Plane, sigma: NDArray[np.int32], model_id: int) -> Plane:
+    """Luma of the displayed picture, sharpened by the sigma [h, w] of the latent channel LEF_chIdx."""
     gain_of_interval = np.array((1, *GAINS[model_id]), np.float32)
-    gain = gain_of_interval[np.searchsorted(THRESHOLDS[model_id], sigma[channel], side="right")]
+    gain = gain_of_interval[np.searchsorted(THRESHOLDS[model_id], sigma, side="right")]
     sharpened = luma.copy()
     if min(luma.shape) > 2:
         inside = (slice(1, -1), slice(1, -1))

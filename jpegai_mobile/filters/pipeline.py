@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..codestream.picture_header import PictureHeader
 from ..codestream.tool_header import ToolHeader
+from ..errors import InvalidStream
 from ..image.chroma import from_444, to_444
 from ..image.planes import Planes
 from .efe_linear import efe_linear
@@ -19,14 +20,15 @@ def apply_filters(
     planes: Planes,
     tools: ToolHeader,
     picture: PictureHeader,
-    luma_sigma: NDArray[np.int32],
+    lef_sigma: NDArray[np.int32] | None,
     eicci_runner: EicciRunner,
     operating_point: str,
     filters_enabled: bool = True,
 ) -> Planes:
     """The filtered picture, from planes of the displayed size in the source's chroma format.
 
-    `luma_sigma` is sigma of luma after RVS [160, h, w] (LEF), `eicci_runner` runs the networks of eICCI,
+    `lef_sigma` is sigma after RVS of the luma channel that LEF names [h, w] (None: there is no such channel),
+    `eicci_runner` runs the networks of eICCI,
     `operating_point` is the synthesis transform in use (eICCI). Without `filters_enabled` the planes are
     returned as they are. Raises InvalidStream where the tool header does not fit the picture.
     """
@@ -43,5 +45,7 @@ def apply_filters(
     if tools.efe_nonlinear is not None:
         planes = efe_nonlinear(planes, tools.efe_nonlinear, picture, alternative)
     if tools.LEF_chIdx is not None:
-        planes = Planes(lef(planes.y, luma_sigma, tools.LEF_chIdx, picture.model_id), planes.u, planes.v)
+        if lef_sigma is None:
+            raise InvalidStream(f"tool header: LEF_chIdx is {tools.LEF_chIdx}, luma has fewer channels")
+        planes = Planes(lef(planes.y, lef_sigma, picture.model_id), planes.u, planes.v)
     return planes

@@ -13,7 +13,7 @@ from ..errors import BundleError, Unsupported
 from ..image.planes import Planes
 from ..latent.model_tables import EntropyModel
 from .bundle import Bundle
-from .entropy_engine import ENGINES, run_entropy_stage
+from .entropy_engine import ENGINES, EntropyOptions, run_symbol_decoding
 from .model_networks import ModelNetworks
 from .reconstruction import Reconstruction
 from .symbols import Symbols
@@ -76,15 +76,9 @@ class Decoder:
         stream = read_code_stream(data, max_samples=options.max_samples, allow_missing_regions=options.allow_partial)
         networks = self._networks_for(stream, options)
         tables = self.bundle.entropy_model_bytes(stream.picture.model_id)
-        arrays = run_entropy_stage(
-            data,
-            tables,
-            options.engine,
-            max_channels=options.max_channels,
-            max_samples=options.max_samples,
-            allow_missing_regions=options.allow_partial,
-        )
-        symbols = Symbols(stream.picture, EntropyModel.from_bytes(tables), arrays)
+        entropy = EntropyOptions(options.engine, options.max_channels, options.max_samples, options.allow_partial)
+        decoded = run_symbol_decoding(data, stream, tables, entropy)
+        symbols = Symbols(stream.picture, EntropyModel.from_bytes(tables), decoded)
         return Reconstruction(stream, symbols, networks, options.patch)
 
     def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:

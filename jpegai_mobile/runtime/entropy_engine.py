@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from .. import native
-from ..codestream.stream import DEFAULT_MAX_SAMPLES, read_code_stream
+from ..codestream.stream import DEFAULT_MAX_SAMPLES, CodeStream, read_code_stream
+from ..latent.decoded_symbols import DecodedSymbols, decoded_symbols
 from ..latent.entropy_stage import EntropyArrays, decode_entropy_stage
 from ..latent.model_tables import EntropyModel
 
 ENGINES = ("native", "python")
 
 
-def run_entropy_stage(
-    data: bytes,
-    model: bytes,
-    engine: str,
-    *,
-    max_channels: tuple[int, int] | None = None,
-    max_samples: int = DEFAULT_MAX_SAMPLES,
-    allow_missing_regions: bool = False,
-) -> EntropyArrays:
-    """Arrays of the entropy stage of a code stream, from the bytes of `entropy_<model>.bin`.
+@dataclass(frozen=True)
+class EntropyOptions:
+    """What may be chosen about the entropy stage."""
+
+    engine: str = ENGINES[0]
+    max_channels: tuple[int, int] | None = None
+    """Largest number of luma and chroma residual channels to keep."""
+    max_samples: int = DEFAULT_MAX_SAMPLES
+    """Ceiling on coded luma samples."""
+    allow_missing_regions: bool = False
+
+
+DEFAULTS = EntropyOptions()
+
+
+def run_entropy_stage(data: bytes, model: bytes, options: EntropyOptions = DEFAULTS) -> EntropyArrays:
+    """All arrays of the entropy stage of a code stream, from the bytes of `entropy_<model>.bin`.
 
     Both engines give the same arrays or raise the same class of error: InvalidStream, Unsupported,
     LimitExceeded or BundleError.
     """
-    if engine == "native":
+    if options.engine == "native":
         return native.decode_entropy_stage(
             data,
             model,
-            max_channels=max_channels,
-            max_samples=max_samples,
-            allow_missing_regions=allow_missing_regions,
+            max_channels=options.max_channels,
+            max_samples=options.max_samples,
+            allow_missing_regions=options.allow_missing_regions,
         )
-    stream = read_code_stream(data, max_samples=max_samples, allow_missing_regions=allow_missing_regions)
-    return decode_entropy_stage(stream, EntropyModel.from_bytes(model), max_channels)
+    stream = read_code_stream(
+        data, max_samples=options.max_samples, allow_missing_regions=options.allow_missing_regions
+    )
+    return decode_entropy_stage(stream, EntropyModel.from_bytes(model), options.max_channels)
+
+
+def run_symbol_decoding(
+    data: bytes, stream: CodeStream, model: bytes, options: EntropyOptions = DEFAULTS
+) -> DecodedSymbols:
+    """The part of the entropy stage's results that the reconstruction reads; `stream` are the headers of `data`.
+
+    Raises what `run_entropy_stage` raises.
+    """
+    return decoded_symbols(stream, run_entropy_stage(data, model, options))

@@ -101,10 +101,15 @@ class Reconstruction:
 
     def filtered(self, filters: bool) -> Planes:
         """The whole displayed picture after the post-filters, or without them."""
-        sigma = self.symbols.arrays.components[Component.LUMA].sigma
-        picture, tools = self.stream.picture, self.stream.tools
-        eicci = self.networks[0].eicci
-        return apply_filters(self.planes, tools, picture, sigma, eicci, self.operating_point, filters)
+        return apply_filters(
+            self.planes,
+            self.stream.tools,
+            self.stream.picture,
+            self.symbols.decoded.lef_sigma,
+            self.networks[0].eicci,
+            self.operating_point,
+            filters,
+        )
 
     def float_arrays(self, latents: bool, planes: bool) -> dict[str, Array]:
         """Trace arrays of this stage by name: `psi_*` and `y_hat_*` [channel, row, column], `plane_*`."""

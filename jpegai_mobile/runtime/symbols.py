@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..codestream.components import Component
 from ..codestream.picture_header import PictureHeader
 from ..codestream.tiling import Rectangle
-from ..latent.block_average import block_average, spread_blocks
-from ..latent.entropy_stage import EntropyArrays
+from ..latent.block_average import spread_blocks
+from ..latent.decoded_symbols import DecodedSymbols
 from ..latent.model_tables import EntropyModel
 from ..latent.residual_scaling import residual_scale
 from .dequantise import dequantise, scaler
@@ -26,37 +26,34 @@ class Symbols:
 
     picture: PictureHeader
     model: EntropyModel
-    arrays: EntropyArrays
+    decoded: DecodedSymbols
 
     def z(self, component: Component, window: Rectangle) -> Array:
         """Hyper latents."""
-        part = self.arrays.components[component].z[:, *window.slices]
+        part = self.decoded.z[component][:, *window.slices]
         return np.ascontiguousarray(part.transpose(1, 2, 0), np.float32)
 
     def residual(self, component: Component, window: Rectangle) -> Array:
         """Dequantised residual."""
-        scale, quality_map = self._residual_scales[component], self.arrays.quality_map
+        scale, quality_map = self._residual_scales[component], self.decoded.quality_map
         return dequantise(
-            self.arrays.components[component].residual[:, *window.slices],
+            self.decoded.residual[component][:, *window.slices],
             self._scalers[component],
             None if scale is None else spread_blocks(scale, *_positions(window)),
             None if quality_map is None else quality_map[window.slices],
         )
 
     def block_averages(self, component: Component, window: Rectangle) -> NDArray[np.int32]:
-        """Mean of the scale index around every position [channel, row, column]."""
-        return spread_blocks(self._block_averages[component], *_positions(window))
-
-    @cached_property
-    def _block_averages(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        luma, chroma = (block_average(component.scale_index) for component in self.arrays.components)
-        return luma, chroma
+        """Mean of the scale index around every position [channel, row, column]; only where a tool reads it."""
+        averages = self.decoded.block_averages[component]
+        assert averages is not None
+        return spread_blocks(averages, *_positions(window))
 
     @cached_property
     def _residual_scales(self) -> tuple[NDArray[np.int32] | None, NDArray[np.int32] | None]:
         luma, chroma = (
-            residual_scale(self._block_averages[i], self.picture.components[i], self.picture.model_id)
-            for i in Component
+            None if averages is None else residual_scale(averages, self.picture.components[i], self.picture.model_id)
+            for i, averages in zip(Component, self.decoded.block_averages, strict=True)
         )
         return luma, chroma
 
