@@ -71,7 +71,7 @@ def test_headers_equal_the_plain_ones(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["bop_67x65_bm200", "threads16_200x136", "numchs_33_5_187x133"])
-@pytest.mark.parametrize("limit", [(0, 0), (1, 1), (16, 5), (40, 96), (160, 7)])
+@pytest.mark.parametrize("limit", [(0, 0), (1, 1), (16, 5), (40, 96), (160, 7), (65536, 1 << 40)])
 def test_channel_limit_equals_the_plain_stage(name: str, limit: tuple[int, int]) -> None:
     data = stream_bytes(name)
     ours = native.decode_entropy_stage(data, MODEL_BYTES, max_channels=limit)
@@ -103,7 +103,8 @@ def test_sample_limit_is_judged_like_in_the_plain_stage() -> None:
     data = stream_bytes("bop_64x64")
     with pytest.raises(LimitExceeded, match="64 x 64"):
         native.decode_entropy_stage(data, MODEL_BYTES, max_samples=64 * 64 - 1)
-    native.decode_entropy_stage(data, MODEL_BYTES, max_samples=64 * 64)
+    for enough in (64 * 64, 1 << 64, 1 << 70):
+        native.decode_entropy_stage(data, MODEL_BYTES, max_samples=enough, byte_limit=enough << 20)
 
 
 def test_other_weights_are_noticed() -> None:

@@ -33,10 +33,7 @@ def zeroed(row: native.ResidualRow) -> native.ResidualRow:
 def test_residual_vectors_decode_and_encode(threads: int) -> None:
     vectors = unit_vectors(f"ans_residual_t{threads}")
     calls = range(int(vectors["num_calls"]))
-    rows = [
-        native.ResidualRow(vectors[f"sigma_idx_{i}"], vectors[f"mask_{i}"], vectors[f"value_{i}"])
-        for i in calls
-    ]
+    rows = [native.ResidualRow(vectors[f"sigma_idx_{i}"], vectors[f"mask_{i}"], vectors[f"value_{i}"]) for i in calls]
     payload = payload_of(vectors, threads)
     decoded = [zeroed(row) for row in rows]
     native.decode_residual_rows(payload, threads, decoded)
@@ -74,9 +71,7 @@ def residual_row(positions: list[tuple[int, bool, int]]) -> native.ResidualRow:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(residual_positions, min_size=1, max_size=3), st.sampled_from(THREADS))
-def test_residual_rows_equal_the_plain_coder(
-    positions: list[list[tuple[int, bool, int]]], threads: int
-) -> None:
+def test_residual_rows_equal_the_plain_coder(positions: list[list[tuple[int, bool, int]]], threads: int) -> None:
     tables = residual_tables()
     plain: list[tuple[list[CodingTable | None], list[int]]] = [
         ([tables[index] if coded else None for index, coded, _ in row], [value for *_, value in row])

@@ -88,9 +88,7 @@ def library() -> Any:
     candidates = [Path(folder) / name for folder in package.__path__ for name in LIBRARY_NAMES]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
-        raise ImportError(
-            "the native core is not built: install the package, or run CMake with -DJAI_IN_PLACE=ON"
-        )
+        raise ImportError("the native core is not built: install the package, or run CMake with -DJAI_IN_PLACE=ON")
     loaded = c.CDLL(str(path))
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(loaded, name)
@@ -113,7 +111,7 @@ class NativeContext:
         self.context = Context()
         self._allocator = allocator
         self._objects: list[tuple[str, c.c_void_p]] = []
-        limit = NO_BYTE_LIMIT if byte_limit is None else byte_limit
+        limit = NO_BYTE_LIMIT if byte_limit is None else min(byte_limit, NO_BYTE_LIMIT)
         self.library.jai_context_init(c.byref(self.context), allocator, limit)
 
     def call(self, function: str, *arguments: Any) -> None:

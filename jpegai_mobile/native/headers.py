@@ -261,9 +261,7 @@ def _efe_nonlinear(t: _Tools) -> EfeNonlinearHeader:
     return EfeNonlinearHeader(
         **_scalars(t, EfeNonlinearHeader),
         mask_enabled_flag=t.mask_enabled_flag[:],
-        W5=[
-            mask[:length] if enabled else [] for mask, enabled in zip(t.W5, t.mask_enabled_flag, strict=True)
-        ],
+        W5=[mask[:length] if enabled else [] for mask, enabled in zip(t.W5, t.mask_enabled_flag, strict=True)],
         planes=(u, v),
         minLuma=t.minLuma[: t.numTiles],
         maxLuma=t.maxLuma[: t.numTiles],
@@ -272,9 +270,7 @@ def _efe_nonlinear(t: _Tools) -> EfeNonlinearHeader:
 
 def _rendering(r: _Rendering) -> RenderingInformation:
     return RenderingInformation(
-        cicp=CodingIndependentCodePoints(**_scalars(r, CodingIndependentCodePoints))
-        if r.cicp_present_flag
-        else None,
+        cicp=CodingIndependentCodePoints(**_scalars(r, CodingIndependentCodePoints)) if r.cicp_present_flag else None,
         mdcv=_mdcv(r) if r.mdcv_present_flag else None,
         clli=ContentLightLevel(**_scalars(r, ContentLightLevel)) if r.clli_present_flag else None,
         dm=DynamicMetadata(r.dm_type, bytes(r.dm_data[: r.dm_size])) if r.dm_present_flag else None,

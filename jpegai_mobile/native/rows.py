@@ -99,8 +99,7 @@ def residual_rows(rows: Sequence[ResidualRow]) -> Any:
         if np.any(row.table_index >= RESIDUAL_TABLES):
             raise ValueError("a table index is above 31")
     structures = [
-        _ResidualRow(r.value.size, r.table_index.ctypes.data, r.mask.ctypes.data, r.value.ctypes.data)
-        for r in rows
+        _ResidualRow(r.value.size, r.table_index.ctypes.data, r.mask.ctypes.data, r.value.ctypes.data) for r in rows
     ]
     return (_ResidualRow * len(rows))(*structures)
 

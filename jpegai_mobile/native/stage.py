@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..codestream.components import Component
 from ..codestream.stream import DEFAULT_MAX_SAMPLES
 from ..latent.entropy_stage import ComponentArrays, EntropyArrays
 from .binding import NativeContext, Options
+
+MAX_UINT64 = (1 << 64) - 1
 
 
 class _ComponentArrays(c.Structure):
@@ -53,7 +56,7 @@ def decode_entropy_stage(
     context = NativeContext(byte_limit)
     options = stream_options(context, max_samples, allow_missing_regions)
     if max_channels is not None:
-        options.max_channels[:] = max_channels
+        options.max_channels[:] = [min(max_channels[i], i.channels) for i in Component]
     stream = context.open("stream", "jai_stream_open", data, len(data), c.byref(options))
     tables = context.open("model", "jai_model_open", model, len(model))
     arrays = c.c_void_p()
@@ -66,7 +69,7 @@ def stream_options(context: NativeContext, max_samples: int, allow_missing_regio
     """The library's default options with the given limit."""
     options = Options()
     context.library.jai_options_init(c.byref(options))
-    options.max_samples = max_samples
+    options.max_samples = min(max_samples, MAX_UINT64)
     options.allow_missing_regions = allow_missing_regions
     return options
 
