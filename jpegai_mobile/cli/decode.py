@@ -7,15 +7,16 @@ import sys
 import time
 from typing import Any
 
+from ..codestream.components import LATENT_GRID
 from ..codestream.picture_header import SYNTHESIS_TRANSFORMS
-from ..image.layout import PictureLayout
-from ..image.output import FORMATS, OutputFormatError, format_of, open_writer
+from ..image.output import FORMATS, YUV_FORMAT, OutputFormatError, format_of, open_writer
 from ..runtime.decoder import DEFAULT_THREADS, DecodeOptions, Decoder
 from ..runtime.default_bundle import open_bundle
 from ..runtime.manifest import PRECISIONS
 from ..runtime.reconstruction import Reconstruction
+from ..runtime.view import View
 from .files import read_input
-from .usage import UsageError, channel_limits, positive
+from .usage import UsageError, channel_limits, positive, region, scale
 
 EXAMPLES = """examples:
   jpegai decode photo.jai photo.png --bundle model
@@ -50,6 +51,11 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--max-channels", type=channel_limits, metavar="Y,UV", help="use only the first residual channels"
     )
+    parser.add_argument("--region", type=region, metavar="X,Y,W,H", help="decode a part of the displayed picture only")
+    parser.add_argument("--scale", type=scale, default=1, metavar="1/N", help="reduce the picture by 2, 4 or 8")
+    parser.add_argument(
+        "--patch", type=positive, metavar="PX", help="largest patch that is computed at a time, in samples"
+    )
     parser.add_argument("--no-filters", action="store_true", help="leave the post-filters out")
     parser.add_argument("--allow-partial", action="store_true", help="decode although independent regions are missing")
     parser.add_argument("--stats", action="store_true", help="print time and choices on stderr")
@@ -71,16 +77,28 @@ def run(options: argparse.Namespace) -> None:
         parsed = time.perf_counter()
         for note in decoder.notes(reconstruction, choices):
             print(f"jpegai decode: note: {note}", file=sys.stderr)
-        _write(options.output, reconstruction, choices.filters, file_format)
+        view = _view(options, reconstruction, file_format)
+        _write(options.output, reconstruction, view, choices.filters, file_format)
     if options.stats:
         _print_stats(reconstruction, len(data), parsed - start, time.perf_counter() - parsed)
 
 
-def _write(target: str, reconstruction: Reconstruction, filters: bool, file_format: str) -> None:
+def _view(options: argparse.Namespace, reconstruction: Reconstruction, file_format: str) -> View:
+    picture = reconstruction.stream.picture
+    view = View(options.region, options.scale)
+    if not view.fits(picture):
+        height, width = picture.display_size
+        raise UsageError(f"--region reaches outside of the picture of {width} x {height}")
+    if view != View() and file_format == YUV_FORMAT:
+        raise UsageError("--region and --scale give RGB samples, not yuv")
+    return view
+
+
+def _write(target: str, reconstruction: Reconstruction, view: View, filters: bool, file_format: str) -> None:
     """Write the rows of a picture as they are finished."""
     try:
-        with open_writer(target, PictureLayout.of(reconstruction.stream.picture), file_format) as writer:
-            for band in reconstruction.bands(filters):
+        with open_writer(target, view.layout(reconstruction.stream.picture), file_format) as writer:
+            for band in view.bands(reconstruction, filters):
                 writer.write_rows(band)
     except OutputFormatError as error:
         raise UsageError(str(error)) from error
@@ -94,6 +112,7 @@ def _decode_options(options: argparse.Namespace) -> DecodeOptions:
         max_channels=options.max_channels,
         filters=not options.no_filters,
         allow_partial=options.allow_partial,
+        patch=None if options.patch is None else (options.patch // LATENT_GRID,) * 2,
     )
 
 

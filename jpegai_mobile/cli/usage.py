@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from ..codestream.tiling import Rectangle
+from ..image.scaling import FACTORS
+
 
 class UsageError(Exception):
     """The command line asks for something that makes no sense; exit code 2."""
@@ -15,6 +18,25 @@ def channel_limits(text: str) -> tuple[int, int]:
     if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not Y,UV (two numbers)")
     return int(parts[0]), int(parts[1])
+
+
+def region(text: str) -> Rectangle:
+    """`X,Y,W,H` in luma samples of the displayed picture."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 4 or not all(part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not X,Y,W,H (four numbers)")
+    left, top, width, height = map(int, parts)
+    if not width or not height:
+        raise argparse.ArgumentTypeError(f"{text!r} is empty")
+    return Rectangle(top, left, top + height, left + width)
+
+
+def scale(text: str) -> int:
+    """`1/N`: the factor N that a picture is reduced by."""
+    known = {f"1/{factor}": factor for factor in FACTORS[1:]}
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(known)}")
+    return known[text]
 
 
 def positive(text: str) -> int:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codestream.tiling import Rectangle
+
 Plane = NDArray[np.float32]
 """Samples [row, column] on the 0..255 scale, whatever the bit depth of the output."""
 
@@ -29,6 +31,18 @@ class Planes:
     def size(self) -> Size:
         """Rows and columns of luma."""
         return self.y.shape[0], self.y.shape[1]
+
+
+def cropped(planes: Planes, region: Rectangle, subsampling: Subsampling) -> Planes:
+    """The part of a picture inside `region` (luma samples; with subsampled chroma its top and left are even)."""
+    rows, columns = (
+        slice(start // step, -(-stop // step))
+        for start, stop, step in (
+            (region.top, region.bottom, subsampling[0]),
+            (region.left, region.right, subsampling[1]),
+        )
+    )
+    return Planes(planes.y[region.slices], planes.u[rows, columns], planes.v[rows, columns])
 
 
 def chroma_size(luma: Size, subsampling: Subsampling) -> Size:

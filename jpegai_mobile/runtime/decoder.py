@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..codestream.description import operating_points
+from ..codestream.model_mark import names_other_model
 from ..codestream.stream import DEFAULT_MAX_SAMPLES, CodeStream, read_code_stream
 from ..errors import BundleError, Unsupported
 from ..image.planes import Planes
@@ -93,7 +94,7 @@ class Decoder:
     def _networks_for(self, stream: CodeStream, options: DecodeOptions) -> tuple[ModelNetworks, ...]:
         """Networks for every patch that is computed at a time."""
         point = _choose_operating_point(stream, self.bundle, options.operating_point)
-        precision = _choose_precision(self.bundle, options.precision)
+        precision = choose_precision(self.bundle, options.precision)
         many = 1 if options.patch is None else options.num_threads
         key = (stream.picture.model_id, point, precision, options.num_threads, many)
         if key not in self._networks:
@@ -125,7 +126,8 @@ def _choose_operating_point(stream: CodeStream, bundle: Bundle, wanted: str | No
     raise BundleError(f"the stream needs operating point {' or '.join(listed)}; the model bundle has {held}")
 
 
-def _choose_precision(bundle: Bundle, wanted: str | None) -> str:
+def choose_precision(bundle: Bundle, wanted: str | None) -> str:
+    """The precision to run networks in: the wanted one, or the most exact; raises BundleError when it is absent."""
     held = bundle.precisions()
     if wanted is not None and wanted not in held:
         raise BundleError(f"the model bundle has no precision {wanted}; it has {', '.join(held) or 'none'}")

@@ -14,7 +14,7 @@ from ..codestream.stream import CodeStream
 from ..codestream.tiling import Rectangle
 from ..filters.pipeline import apply_filters
 from ..image.chroma import from_synthesis
-from ..image.planes import Planes
+from ..image.planes import Planes, cropped
 from .dependent_regions import decode_psi
 from .latent_source import LatentSource, latent_source
 from .model_networks import ModelNetworks
@@ -53,34 +53,32 @@ class Reconstruction:
         picture = self.stream.picture
         return picture.coded_subsampling == picture.source_subsampling and not self.stream.tools.filters
 
-    def bands(self, filters: bool = True) -> Iterator[Planes]:
+    def bands(self, filters: bool = True, region: Rectangle | None = None) -> Iterator[Planes]:
         """The displayed picture from top to bottom: planes 0..255 in the source's chroma format.
 
         With post-filters (or, `filters` false, without those of the stream), or where chroma is resampled, there is
-        one band: the whole picture.
+        one band: the whole picture. `region` (displayed luma samples, where chroma is subsampled with even edges)
+        leaves out everything else; only the patches that it touches are computed where rows can be streamed.
         """
+        picture = self.stream.picture
+        displayed = Rectangle(0, 0, *picture.display_size)
+        region = region or displayed
         if not self.streams_rows:
-            yield self.filtered(filters)
+            yield cropped(self.filtered(filters), region, picture.source_subsampling)
             return
-        top = 0
-        for samples in self._synthesised_bands():
-            rows = samples[: self.stream.picture.display_size[0] - top]
-            top += len(samples)
+        plan = plan_bands(picture, self.operating_point, self.patch, region)
+        columns = range(region.left, region.right)
+        for band, samples in zip(plan, synthesise_bands(plan, self.latents, self.networks, columns), strict=True):
+            first, last = max(region.top, band.rows.start), min(region.bottom, band.rows.stop)
+            rows = samples[first - band.rows.start : last - band.rows.start]
             if len(rows):
                 yield self._band_planes(rows)
 
-    def _synthesised_bands(self) -> Iterator[Array]:
-        picture = self.stream.picture
-        plan = plan_bands(picture, self.operating_point, self.patch)
-        return synthesise_bands(plan, self.latents, self.networks, range(picture.width))
-
     def _band_planes(self, samples: Array) -> Planes:
-        """Rows of the picture without what is not displayed, chroma subsampled as it was coded."""
-        picture = self.stream.picture
-        displayed = samples[:, : picture.display_size[1]]
-        vertical, horizontal = picture.coded_subsampling
-        u, v = (np.ascontiguousarray(displayed[::vertical, ::horizontal, i]) for i in (1, 2))
-        return Planes(np.ascontiguousarray(displayed[..., 0]), u, v)
+        """Planes of rows [row, column, (Y, U, V)], chroma subsampled as it was coded."""
+        vertical, horizontal = self.stream.picture.coded_subsampling
+        u, v = (np.ascontiguousarray(samples[::vertical, ::horizontal, i]) for i in (1, 2))
+        return Planes(np.ascontiguousarray(samples[..., 0]), u, v)
 
     @cached_property
     def latents(self) -> LatentSource:
@@ -93,7 +91,8 @@ class Reconstruction:
         picture = self.stream.picture
         samples = np.empty((3, picture.height, picture.width), np.float32)
         top = 0
-        for band in self._synthesised_bands():
+        plan = plan_bands(picture, self.operating_point, self.patch)
+        for band in synthesise_bands(plan, self.latents, self.networks, range(picture.width)):
             samples[:, top : top + len(band)] = band.transpose(2, 0, 1)
             top += len(band)
         y, u, v = samples

@@ -1,0 +1,90 @@
+"""Views: a region equals the crop of the whole picture, a reduced picture its block means."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jpegai_mobile import DecodeOptions
+from jpegai_mobile.codestream.tiling import Rectangle
+from jpegai_mobile.image.output import open_writer
+from jpegai_mobile.image.planes import Planes
+from jpegai_mobile.image.scaling import BoxScaler, scaled_size
+from jpegai_mobile.runtime.view import View
+
+from .conformance import conformance_decoder
+from .vectors import CONFORMANCE, needs_conformance
+
+
+def _picture(name: str, view: View, **options: object) -> np.ndarray:
+    data = (CONFORMANCE / "streams" / name / "stream.jai").read_bytes()
+    reconstruction = conformance_decoder().reconstruct(data, DecodeOptions(**options))
+    output = io.BytesIO()
+    with open_writer(output, view.layout(reconstruction.stream.picture), "npy") as writer:
+        for band in view.bands(reconstruction, filters=True):
+            writer.write_rows(band)
+    output.seek(0)
+    return np.load(output)
+
+
+@needs_conformance
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bop_187x133",
+        "sop_tiles_depreg_768x512",
+        "tiles256_600x420",
+        "toolson_320x240",
+        "yuv420_187x133",
+        "disp_crop_200x136",
+    ],
+)
+@pytest.mark.parametrize("patch", [None, (14, 14)])
+@pytest.mark.parametrize("region", [Rectangle(0, 0, 1, 1), Rectangle(33, 51, 121, 150), Rectangle(0, 100, 50, 183)])
+def test_a_region_equals_the_crop(name: str, patch: tuple[int, int] | None, region: Rectangle) -> None:
+    whole = _picture(name, View())
+    assert np.array_equal(_picture(name, View(region), patch=patch), whole[region.slices])
+
+
+@needs_conformance
+def test_a_region_computes_only_what_it_needs() -> None:
+    data = (CONFORMANCE / "streams" / "bop_1300x1100_tiles" / "stream.jai").read_bytes()
+    reconstruction = conformance_decoder().reconstruct(data, DecodeOptions(patch=(16, 16)))
+    networks, computed = reconstruction.networks[0], []
+    synthesis = networks.synthesis_luma
+    networks.synthesis_luma = lambda latent, extent: computed.append(extent) or synthesis(latent, extent)
+    try:
+        list(View(Rectangle(500, 500, 600, 600)).bands(reconstruction, filters=True))
+    finally:
+        del networks.synthesis_luma
+    assert 0 < sum(rows * columns for rows, columns in computed) <= 600 * 600
+
+
+@needs_conformance
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("name", ["bop_187x133", "yuv420_187x133"])
+def test_a_reduced_picture_has_block_means(name: str, factor: int) -> None:
+    whole = _picture(name, View()).astype(float)
+    reduced = _picture(name, View(factor=factor), patch=(14, 14))
+    assert reduced.shape[:2] == scaled_size(whole.shape[:2], factor)
+    for row, column in ((0, 0), (3, 7), (reduced.shape[0] - 1, reduced.shape[1] - 1)):
+        block = whole[row * factor : (row + 1) * factor, column * factor : (column + 1) * factor]
+        # The means are those of unrounded, unclipped samples.
+        assert np.abs(block.mean(axis=(0, 1)) - reduced[row, column]).max() < 12
+
+
+@given(st.integers(1, 40), st.integers(1, 30), st.sampled_from([1, 2, 4, 8]), st.randoms())
+def test_bands_do_not_change_the_means(height: int, width: int, factor: int, random: object) -> None:
+    samples = np.random.default_rng(height * 100 + width).random((height, width), np.float32)
+    cuts = sorted({0, height, *(random.randrange(height) for _ in range(3))})
+    scaler = BoxScaler((height, width), factor)
+    bands = [scaler.feed(Planes(*[samples[a:b]] * 3)) for a, b in zip(cuts, cuts[1:], strict=False)]
+    reduced = np.concatenate([band.y for band in bands])
+    assert reduced.shape == scaled_size((height, width), factor)
+    for row, column in np.ndindex(reduced.shape):
+        block = samples[row * factor : (row + 1) * factor, column * factor : (column + 1) * factor]
+        assert reduced[row, column] == pytest.approx(block.mean(), rel=1e-5)
