@@ -28,14 +28,14 @@ class RepeatBorder(Node):
 def fit_to_tiles(graph: Graph) -> Graph:
     """The same network for tiles: `Mask` and `RepeatBorder` instead of `CropToGrid` and `PadToEven`.
 
-    Raises ConversionError for a padding whose reader looks further than the repeated border.
+    Raises ConversionError for a padding whose reader looks further than the repeated border, and for one of a
+    tensor that does not end where the picture ends.
     """
     _check_paddings(graph)
     while (tensor := _next_tensor_to_mask(graph)) is not None:
         graph = _masked(graph, tensor)
     extents = _extents(graph)
-    nodes = tuple(_tile_node(node, extents[node.inputs[0]].grid) for node in graph.nodes)
-    return replace(graph, nodes=nodes)
+    return replace(graph, nodes=tuple(_tile_node(graph, node, extents[node.inputs[0]]) for node in graph.nodes))
 
 
 def tile_masks(graph: Graph) -> dict[str, int]:
@@ -83,13 +83,15 @@ def _masked(graph: Graph, tensor: str) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-def _tile_node(node: Node, grid: int) -> Node:
-    """What stands for `node`, whose input has `grid`, on a tile."""
+def _tile_node(graph: Graph, node: Node, extent: _Extent) -> Node:
+    """What stands on a tile for `node`, whose input is of `extent`."""
     match node:
         case CropToGrid():
-            return Mask(output=node.output, inputs=node.inputs, grid=grid, crop=grid)
+            return Mask(output=node.output, inputs=node.inputs, grid=extent.grid, crop=extent.grid)
+        case PadToEven() if extent.crop != extent.grid:
+            raise ConversionError(f"{graph.name}: {node.output} pads what does not end with the picture")
         case PadToEven():
-            return RepeatBorder(output=node.output, inputs=node.inputs, grid=grid)
+            return RepeatBorder(output=node.output, inputs=node.inputs, grid=extent.grid)
         case _:
             return node
 
@@ -98,18 +100,6 @@ def _extents(graph: Graph) -> Mapping[str, _Extent]:
     """Grid, crop and outside of every tensor of a tile."""
     extents = {name: _Extent(grid, grid, zero_outside=True) for name, grid in graph.input_grid.items()}
     for node in graph.nodes:
-        extents[node.output] = _extent_on_tile(graph, node, [extents[name] for name in node.inputs])
+        extent = _extent(graph, node, [extents[name] for name in node.inputs])
+        extents[node.output] = replace(extent, zero_outside=True) if isinstance(node, Mask) else extent
     return extents
-
-
-def _extent_on_tile(graph: Graph, node: Node, inputs: list[_Extent]) -> _Extent:
-    first = inputs[0]
-    match node:
-        case Mask():
-            return replace(first, zero_outside=True)
-        case PadToEven():
-            if first.crop != first.grid:
-                raise ConversionError(f"{graph.name}: {node.output} pads what does not end with the picture")
-            return _Extent(first.grid, 2 * first.grid, zero_outside=False)
-        case _:
-            return _extent(graph, node, inputs)
