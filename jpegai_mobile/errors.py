@@ -21,3 +21,7 @@ class LimitExceeded(JpegAiError):
 
 class BundleError(JpegAiError):
     """The model bundle is missing, damaged, or does not hold what the code stream needs."""
+
+
+class PictureError(JpegAiError):
+    """The picture to encode cannot be read, or holds what a code stream has no place for."""

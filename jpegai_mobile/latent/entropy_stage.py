@@ -107,7 +107,7 @@ def component_scales(
     picture: PictureHeader,
     component: Component,
     tables: ComponentTables,
-    hyper_scale: NDArray[np.int32],
+    hyper_scale: NDArray[np.int32] | NDArray[np.int16],
     quality_map: NDArray[np.int8] | None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
     """Scale index, sigma and skip mask [C, h, w] from the output of the hyper scale decoder.

@@ -1,0 +1,80 @@
+"""The picture header of a stream that the encoder writes."""
+
+from __future__ import annotations
+
+from ..codestream.components import LATENT_CHANNELS
+from ..codestream.picture_header import BETA_OFFSET, BIT_DEPTHS, MIN_SIZE, TILE_UNIT, ComponentHeader, PictureHeader
+from ..errors import PictureError
+from .options import MAX_BETA, MIN_BETA, OPERATING_POINTS, EncodeOptions
+from .pictures import SourcePicture
+
+LEVEL_AREAS = (6220800, 24883200, 99532800, 149817600, 398131200)
+"""Largest number of coded samples of levels 1.x to 5.x."""
+MODELS_OF_LEVEL_1 = (2, 3)
+"""Models that levels x.1 allow; levels x.2 allow all."""
+TILED_ABOVE = 1 << 20
+"""Coded samples above which synthesis tiles are signalled, so that no decoder must hold a whole large picture."""
+TILE_SIZE, TILE_OVERLAP = 1024, 64
+
+
+def picture_header(picture: SourcePicture, model: int, options: EncodeOptions) -> PictureHeader:
+    """The header of a picture, with beta displacement 0; raises PictureError when it is above every level."""
+    rows, columns = coded_size(picture)
+    profile, transforms = OPERATING_POINTS[options.operating_point]
+    luma, chroma = (_component_header(rows * columns, i, options.coder_threads) for i in LATENT_CHANNELS)
+    return PictureHeader(
+        decoder_profile_id=profile,
+        num_synthesis_transforms_minus1=len(transforms) - 1,
+        synthesis_transform_id=list(transforms),
+        level_idc=level(rows * columns, model) if options.level is None else options.level,
+        img_width_minus64=columns - MIN_SIZE,
+        img_height_minus64=rows - MIN_SIZE,
+        diff_display_img_width=columns - picture.size[1],
+        diff_display_img_height=rows - picture.size[0],
+        bit_depth_idc=BIT_DEPTHS.index(picture.bit_depth),
+        model_id=model,
+        multi_threading_z=int(options.coder_threads > 1),
+        log2_num_threads_z_minus1=_log2_minus1(options.coder_threads),
+        independent_beta_uv=int(options.chroma_beta_displacement is not None),
+        components=(luma, chroma),
+    )
+
+
+def set_beta_displacement(header: PictureHeader, beta: int, options: EncodeOptions) -> None:
+    """Give a header its rate; with `bpp` and `quality` a displacement of chroma's own is relative to that of luma."""
+    chroma = options.chroma_beta_displacement
+    if chroma is None:
+        chroma = beta
+    elif options.beta_displacement is None:
+        chroma = min(max(beta + chroma, MIN_BETA), MAX_BETA)
+    header.beta_displacement_log_plus_2048 = [BETA_OFFSET + beta, BETA_OFFSET + chroma]
+
+
+def coded_size(picture: SourcePicture) -> tuple[int, int]:
+    """Rows and columns that are coded: at least 64 each; what is beyond the picture is not displayed."""
+    rows, columns = picture.size
+    return max(rows, MIN_SIZE), max(columns, MIN_SIZE)
+
+
+def level(samples: int, model: int) -> int:
+    """level_idc of the lowest level for a picture of so many coded samples; raises PictureError above the highest."""
+    for number, area in enumerate(LEVEL_AREAS, start=1):
+        if samples <= area:
+            return 10 * number + (1 if model in MODELS_OF_LEVEL_1 else 2)
+    raise PictureError(f"{samples} samples: the highest level of the standard allows {LEVEL_AREAS[-1]}")
+
+
+def _component_header(samples: int, channels: int, threads: int) -> ComponentHeader:
+    tiled = samples > TILED_ABOVE
+    return ComponentHeader(
+        multi_threading_r=int(threads > 1),
+        log2_num_threads_r_minus1=_log2_minus1(threads),
+        num_chs=channels,
+        synthesis_tile_enable=int(tiled),
+        synthesis_tile_size=TILE_SIZE // TILE_UNIT if tiled else 0,
+        synthesis_tile_overlap=TILE_OVERLAP // TILE_UNIT if tiled else 0,
+    )
+
+
+def _log2_minus1(threads: int) -> int:
+    return max(threads.bit_length() - 2, 0)

@@ -1,0 +1,68 @@
+"""What a caller may choose about an encode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..native.rows import THREADS
+from ..runtime.decoder import DEFAULT_THREADS
+from ..runtime.entropy_engine import ENGINES
+
+OPERATING_POINTS = {"sop": (0, (0,)), "bop": (1, (1, 0)), "hop": (2, (2, 1, 0))}
+"""First operating point of a stream -> its profile and the synthesis transforms that it lists."""
+MIN_BETA, MAX_BETA = -2048, 2047
+QUALITIES = range(1, 101)
+DEFAULT_QUALITY = 50
+MODELS = range(4)
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """Choices of an encode. Rate: `bpp`, or `quality`, or `model` with `beta_displacement`; default quality 50."""
+
+    bpp: float | None = None
+    """Wanted size of the whole stream in bits per displayed sample."""
+    quality: int | None = None
+    """1..100, see `encoder.quality`."""
+    model: int | None = None
+    """Model to code with; None lets the rate choose."""
+    beta_displacement: int | None = None
+    """-2048..2047: finer steps when it grows; 400 about double the bits."""
+    chroma_beta_displacement: int | None = None
+    """A displacement of chroma's own; with `bpp` and `quality` it is relative to that of luma."""
+    operating_point: str = "bop"
+    """What decoders synthesise with unless they choose a simpler one: `sop`, `bop` or `hop`."""
+    cube_flags: bool = True
+    """Whether blocks may be coded in full where skipping would hurt."""
+    coder_threads: int = 1
+    """me-tANS threads in every sub-stream: 1, 2, 4, 8 or 16; more make larger streams that decode in parallel."""
+    num_threads: int = DEFAULT_THREADS
+    """Threads of this process; the stream does not depend on them."""
+    precision: str | None = None
+    """Precision of the networks; None takes the most exact one in the bundle."""
+    engine: str = ENGINES[0]
+    """Which entropy engine: `native` or `python`; the stream does not depend on it."""
+    level: int | None = None
+    """level_idc; None takes the lowest that the size and the model allow."""
+    model_mark: bool = True
+    """Whether the stream names the weights that it was made with, in a user data segment."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for choices that make no sense."""
+        if sum(x is not None for x in (self.bpp, self.quality, self.beta_displacement)) > 1:
+            raise ValueError("choose one of bpp, quality and beta displacement")
+        if self.bpp is not None and not self.bpp > 0:
+            raise ValueError(f"bpp {self.bpp} is not above 0")
+        if self.quality is not None and self.quality not in QUALITIES:
+            raise ValueError(f"quality {self.quality} is not in 1..100")
+        if self.model is not None and self.model not in MODELS:
+            raise ValueError(f"model {self.model} is not in 0..3")
+        for beta in (self.beta_displacement, self.chroma_beta_displacement):
+            if beta is not None and not MIN_BETA <= beta <= MAX_BETA:
+                raise ValueError(f"beta displacement {beta} is not in {MIN_BETA}..{MAX_BETA}")
+        if self.operating_point not in OPERATING_POINTS:
+            raise ValueError(f"operating point {self.operating_point!r} is none of {', '.join(OPERATING_POINTS)}")
+        if self.coder_threads not in THREADS:
+            raise ValueError(f"{self.coder_threads} coder threads: must be one of {', '.join(map(str, THREADS))}")
+        if self.num_threads < 1:
+            raise ValueError(f"{self.num_threads} threads: at least 1")

@@ -1,0 +1,154 @@
+"""From latents to residual symbols, window by window, in the loop that the decoder closes.
+
+The luma context model predicts one 2x2 phase after the other from what a decoder has by then. A residual of zero makes
+the decoder's network give the prediction itself, so the encoder runs that same network once per phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codestream.components import LATENT_GRID, Z_GRID, Component
+from ..codestream.picture_header import ComponentHeader, PictureHeader
+from ..codestream.tiling import Rectangle
+from ..latent.block_average import block_average, spread_blocks
+from ..latent.entropy_stage import component_scales
+from ..latent.model_tables import ComponentTables
+from ..latent.quality_map import MAX_QUALITY
+from ..latent.residual_scaling import UNIT_SCALE, residual_scale
+from ..networks.context_model import STAGE_PHASES
+from ..runtime.dequantise import QUALITY_SIXTEENTHS, dequantise, scaler
+from ..runtime.latents import Reach, merge_chroma, placed
+from ..runtime.model_networks import ModelNetworks
+from ..runtime.windows import equal_windows
+from .analysis import ComponentAnalysis
+
+Array = NDArray[np.float32]
+WINDOW = 64
+"""Largest side, in latents, of the core of a window."""
+MAX_SYMBOL = np.iinfo(np.int16).max
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedComponent:
+    """What is coded of a component, [C, h, w]."""
+
+    residual: NDArray[np.int16]
+    sigma: NDArray[np.int32]
+    skip_mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """How a component is quantised: the product of gain, beta displacement, RVS and GRFS, and quality map."""
+
+    scalers: Array
+    """[C]"""
+    blocks: NDArray[np.int32] | None
+    """Scale of RVS and GRFS per block of 8x8 latents, 7 fractional bits; None where both are off."""
+    quality_map: NDArray[np.int8] | None
+
+    def multipliers(self, window: Rectangle) -> Array:
+        """What a residual is multiplied with before it is rounded, [row, column, C]."""
+        product = np.broadcast_to(self.scalers, (window.height, window.width, len(self.scalers)))
+        if self.quality_map is not None:
+            sixteenths = QUALITY_SIXTEENTHS[self.quality_map[window.slices].astype(np.int32) + MAX_QUALITY]
+            product = product * (sixteenths / np.float32(16))[..., None]
+        scale = self._scale(window)
+        return product if scale is None else product * (scale.transpose(1, 2, 0) / np.float32(UNIT_SCALE))
+
+    def dequantise(self, residual: NDArray[np.int16], window: Rectangle) -> Array:
+        """The decoder's float residual [row, column, C] from symbols [C, row, column] of a window."""
+        quality_map = None if self.quality_map is None else self.quality_map[window.slices]
+        return dequantise(residual, self.scalers, self._scale(window), quality_map)
+
+    def _scale(self, window: Rectangle) -> NDArray[np.int32] | None:
+        if self.blocks is None:
+            return None
+        return spread_blocks(self.blocks, range(window.top, window.bottom), range(window.left, window.right))
+
+
+def quantise_component(
+    component: Component,
+    picture: PictureHeader,
+    tables: ComponentTables,
+    analysis: ComponentAnalysis,
+    hyper_scale: NDArray[np.int16],
+    networks: ModelNetworks,
+    quality_map: NDArray[np.int8] | None = None,
+) -> QuantisedComponent:
+    """Residual symbols of a component for the beta displacement and tools of a picture header.
+
+    `hyper_scale` is the output of the hyper scale decoder, `networks` are those of the decoder.
+    """
+    header = picture.components[component]
+    scale_index, sigma, mask = component_scales(picture, component, tables, hyper_scale, quality_map)
+    scalers = scaler(tables.gain.astype(np.int32) + picture.beta_displacement_log(component))
+    blocks = residual_scale(block_average(scale_index), header, picture.model_id) if _is_scaled(header) else None
+    mask[header.num_chs :] = False
+    quantiser = _Quantiser(component, Steps(scalers, blocks, quality_map), analysis, mask, networks)
+    for region, window in _windows(picture):
+        quantiser.run(region, window)
+    return QuantisedComponent(quantiser.residual, sigma, mask)
+
+
+def _is_scaled(header: ComponentHeader) -> bool:
+    return bool(header.rvs_enable_flag or header.grfs_enable_flag)
+
+
+def _windows(picture: PictureHeader) -> Iterator[tuple[Rectangle, Rectangle]]:
+    """(region in luma samples, window in latents) that together cover the picture."""
+    rows, columns = picture.sizes.latent
+    whole = Rectangle(0, 0, picture.height, picture.width)
+    for vertical in equal_windows(rows, WINDOW, 0, 0, 2):
+        for horizontal in equal_windows(columns, WINDOW, 0, 0, 2):
+            yield whole, Rectangle(vertical.core_start, horizontal.core_start, vertical.core_stop, horizontal.core_stop)
+
+
+class _Quantiser:
+    """Fills in the residual of a component."""
+
+    def __init__(
+        self,
+        component: Component,
+        steps: Steps,
+        analysis: ComponentAnalysis,
+        mask: NDArray[np.bool_],
+        networks: ModelNetworks,
+    ) -> None:
+        self._component, self._steps, self._analysis = component, steps, analysis
+        self._mask, self._networks = mask, networks
+        self.residual = np.zeros(mask.shape, np.int16)
+
+    def run(self, region: Rectangle, window: Rectangle) -> None:
+        """Quantise the latents of a window inside a region."""
+        top, left = region.top // LATENT_GRID, region.left // LATENT_GRID
+        rows = Reach.of((window.top - top, window.bottom - top), region.height)
+        columns = Reach.of((window.left - left, window.right - left), region.width)
+        z = self._analysis.z[:, *placed(rows.z, columns.z, region, Z_GRID).slices]
+        extent = rows.z_samples, columns.z_samples
+        psi = self._networks.hyper_decoder(self._component, z.transpose(1, 2, 0).astype(np.float32), extent)
+        psi = psi[rows.psi_in_z, columns.psi_in_z]
+        seen = placed(rows.residual, columns.residual, region, LATENT_GRID)
+        if self._component is Component.CHROMA:
+            prediction = merge_chroma(psi, (seen.height, seen.width))
+            self._quantise(seen, prediction, (0, 0), 1)
+            return
+        # The margin is quantised too: it is context of the window, and comes out as it does in its own window.
+        for phase in STAGE_PHASES:
+            known = self._steps.dequantise(self.residual[:, *seen.slices], seen)
+            prediction = self._networks.context_model(known, psi, (rows.psi_samples, columns.psi_samples))
+            self._quantise(seen, prediction, phase, 2)
+
+    def _quantise(self, seen: Rectangle, prediction: Array, phase: tuple[int, int], stride: int) -> None:
+        """Every `stride`-th row and column of a window from `phase` on."""
+        part = tuple(slice(start, None, stride) for start in phase)
+        values = self._analysis.latent[seen.slices][part] - prediction[part]
+        values *= self._steps.multipliers(seen)[part]
+        np.clip(np.rint(values, out=values), -MAX_SYMBOL, MAX_SYMBOL, out=values)
+        coded = self._mask[:, *seen.slices][:, *part]
+        self.residual[:, *seen.slices][:, *part] = np.where(coded, values.transpose(2, 0, 1), 0)
