@@ -19,6 +19,7 @@ from jpegai_mobile.latent.residual_scaling import (
     decoder_multiplier,
     log_offset,
 )
+from jpegai_mobile.runtime.entropy_engine import EntropyOptions, run_symbol_decoding
 
 from .conformance import differing_arrays, oracle_arrays
 from .vectors import DATA, all_stream_folders, stream_folder, unit_vectors
@@ -104,3 +105,15 @@ def test_damaged_model_tables_are_refused(position: int) -> None:
 def test_truncated_model_tables_are_refused(length: int) -> None:
     with pytest.raises(BundleError, match="integer tables"):
         EntropyModel.from_bytes(MODEL_BYTES[:length])
+
+
+@pytest.mark.parametrize("folder", all_stream_folders(), ids=lambda folder: folder.name)
+def test_symbols_are_the_same_from_both_engines(folder: Path) -> None:
+    data = (folder / "stream.jai").read_bytes()
+    stream = read_code_stream(data)
+    plain, native = (run_symbol_decoding(data, stream, MODEL_BYTES, EntropyOptions(e)) for e in ("python", "native"))
+    for name in ("z", "residual", "block_averages"):
+        for ours, theirs in zip(getattr(plain, name), getattr(native, name), strict=True):
+            assert np.array_equal(ours, theirs), name
+    assert np.array_equal(plain.quality_map, native.quality_map)
+    assert np.array_equal(plain.lef_sigma, native.lef_sigma)

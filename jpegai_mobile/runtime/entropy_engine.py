@@ -55,4 +55,13 @@ def run_symbol_decoding(
 
     Raises what `run_entropy_stage` raises.
     """
+    if options.engine == "native":
+        return native.decode_symbols(
+            data,
+            stream,
+            model,
+            max_channels=options.max_channels,
+            max_samples=options.max_samples,
+            allow_missing_regions=options.allow_missing_regions,
+        )
     return decoded_symbols(stream, run_entropy_stage(data, model, options))
