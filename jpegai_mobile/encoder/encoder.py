@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..codestream.components import Component
 from ..codestream.model_mark import model_mark
@@ -13,7 +12,6 @@ from ..codestream.picture_header import PictureHeader
 from ..codestream.stream import CodeStream, write_code_stream
 from ..codestream.substreams import SubStream
 from ..codestream.tool_header import ToolHeader
-from ..errors import BundleError
 from ..latent.hyper_scale_decoder import hyper_scale_decoder
 from ..latent.model_tables import EntropyModel
 from ..runtime.bundle import Bundle

@@ -188,6 +188,6 @@ def _is_wide_png(image: Image.Image, data: bytes) -> bool:
 def _with_low_bytes(picture: SourcePicture, data: bytes) -> SourcePicture:
     """A 16-bit PNG at 10 bit. Pillow unpacks one byte per sample: asked for little endian, it gives the low one."""
     with Image.open(io.BytesIO(data)) as image:
-        image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]  # type: ignore[attr-defined]
+        image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
         low = np.asarray(ImageOps.exif_transpose(image))
     return SourcePicture(_ten_bit(picture.samples.astype(np.uint16) << 8 | low), picture.notes)

@@ -1,10 +1,10 @@
 """How `quality` and `bpp` choose a model and a first beta displacement: one scale for all models.
 
 A position on the scale is a beta displacement as if every picture were coded with model 1. Quality 50 is position 0,
-a step of quality is 24. The models were trained for losses about a factor 6 apart, which is 572 on this scale: model m is
-meant for the neighbourhood of (m - 1) * 572, where its own displacement is 0. The model nearest to the position is
-taken among those that the bundle has, and its displacement is the distance; so a quality means the same with every
-bundle of the same models.
+a step of quality is 24. The models were trained for losses about a factor of 6 apart, which is 572 on this scale:
+model m is meant for the neighbourhood of (m - 1) * 572, where its own displacement is 0. The model nearest to the
+position is taken among those that the bundle has, and its displacement is the distance; so a quality means the same
+with every bundle of the same models.
 """
 
 from __future__ import annotations

@@ -59,7 +59,11 @@ class Steps:
             sixteenths = QUALITY_SIXTEENTHS[self.quality_map[window.slices].astype(np.int32) + MAX_QUALITY]
             product = product * (sixteenths / np.float32(16))[..., None]
         scale = self._scale(window)
-        return product if scale is None else product * (scale.transpose(1, 2, 0) / np.float32(UNIT_SCALE))
+        return (
+            product
+            if scale is None
+            else product * (scale.transpose(1, 2, 0).astype(np.float32) / np.float32(UNIT_SCALE))
+        )
 
     def dequantise(self, residual: NDArray[np.int16], window: Rectangle) -> Array:
         """The decoder's float residual [row, column, C] from symbols [C, row, column] of a window."""

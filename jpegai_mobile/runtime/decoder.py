@@ -78,7 +78,8 @@ class Decoder:
         networks = self._networks_for(stream, options)
         tables = self.bundle.entropy_model_bytes(stream.picture.model_id)
         if names_other_model(stream.user_data, tables):
-            raise BundleError(f"the stream was made with other weights than model {stream.picture.model_id} of the bundle")
+            model = stream.picture.model_id
+            raise BundleError(f"the stream was made with other weights than model {model} of the bundle")
         entropy = EntropyOptions(options.engine, options.max_channels, options.max_samples, options.allow_partial)
         decoded = run_symbol_decoding(data, stream, tables, entropy)
         symbols = Symbols(stream.picture, EntropyModel.from_bytes(tables), decoded)
