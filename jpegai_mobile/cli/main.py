@@ -11,17 +11,17 @@ from collections.abc import Sequence
 
 from ..errors import InvalidStream, JpegAiError, LimitExceeded, Unsupported
 from ..version import __version__
-from . import decode, info, trace
+from . import decode, encode, info, trace
 from .usage import UsageError
 
-COMMANDS = (info, decode, trace)
+COMMANDS = (info, decode, encode, trace)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
     parser = argparse.ArgumentParser(
         prog="jpegai",
-        description="JPEG AI (ISO/IEC 6048-1) code streams: look inside, decode, trace.",
+        description="JPEG AI (ISO/IEC 6048-1) code streams: look inside, decode, encode, trace.",
         epilog="Each command explains itself: jpegai COMMAND --help",
     )
     parser.add_argument("--version", action="version", version=f"jpegai-mobile {__version__}")

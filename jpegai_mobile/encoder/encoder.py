@@ -24,7 +24,7 @@ from .options import DEFAULT_QUALITY, EncodeOptions
 from .pictures import SourcePicture
 from .quality import displacement, nearest_model, position_of_bpp, position_of_quality
 from .quantisation import QuantisedComponent, quantise_component
-from .rate_control import search
+from .rate_control import TOLERANCE, search
 from .substreams import encode_hyper_latents, encode_residuals
 
 
@@ -39,6 +39,8 @@ class EncodedPicture:
     """How often the picture was quantised and coded."""
     bits_per_sample: float
     """Of the whole stream, per displayed sample."""
+    notes: tuple[str, ...] = ()
+    """Remarks for the caller: one line each."""
 
 
 @dataclass(eq=False)
@@ -53,14 +55,16 @@ class Encoder:
         options = options or EncodeOptions()
         check_encodable(self.bundle, options.model)
         model, beta = self._start(options)
-        rows, columns = picture.size
+        samples = picture.size[0] * picture.size[1]
         coding = self._coding(picture, model, options)
         if options.bpp is None:
-            data, passes = coding.code(beta), 1
-        else:
-            attempt, passes = search(options.bpp * rows * columns / 8, beta, coding.code)
-            data, beta = attempt.stream, attempt.beta
-        return EncodedPicture(data, model, beta, passes, 8 * len(data) / (rows * columns))
+            data = coding.code(beta)
+            return EncodedPicture(data, model, beta, 1, 8 * len(data) / samples)
+        attempt, passes = search(options.bpp * samples / 8, beta, coding.code)
+        bpp = 8 * len(attempt.stream) / samples
+        missed = abs(bpp / options.bpp - 1) > TOLERANCE
+        notes = (f"{bpp:.4f} bit per pixel is as near to {options.bpp:g} as was found",) if missed else ()
+        return EncodedPicture(attempt.stream, model, attempt.beta, passes, bpp, notes)
 
     def _start(self, options: EncodeOptions) -> tuple[int, int]:
         """The model, and the beta displacement or the first one to try."""

@@ -10,6 +10,8 @@ from .options import MAX_BETA, MIN_BETA
 from .quality import BETA_PER_DOUBLING
 
 MAX_PASSES = 4
+TOLERANCE = 0.02
+"""Relative distance from the wanted size that a search is expected to keep."""
 CLOSE_ENOUGH = 0.005
 """Relative distance at which the search ends early."""
 

@@ -1,0 +1,148 @@
+"""`jpegai encode`: a picture to a code stream."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..encoder.encoder import EncodedPicture, Encoder
+from ..encoder.options import MAX_BETA, MIN_BETA, MODELS, OPERATING_POINTS, QUALITIES, EncodeOptions
+from ..encoder.pictures import picture_from_bytes
+from ..image.output_stream import output_stream
+from ..native.rows import THREADS as CODER_THREADS
+from ..runtime.decoder import DEFAULT_THREADS
+from ..runtime.default_bundle import open_bundle
+from ..runtime.manifest import PRECISIONS
+from .files import read_input
+from .usage import UsageError, positive
+
+EXAMPLES = """examples:
+  jpegai encode photo.png photo.jai --bundle model
+  jpegai encode photo.jpg photo.jai --bpp 0.5             half a bit per sample, within 2 %
+  jpegai encode logo.png logo.jai --background white      a colour behind what is transparent
+  jpegai encode photo.png photo.jai --model 1 --beta-displacement -300
+
+The model bundle must hold encoder networks: jpegai-convert CHECKPOINTS -o BUNDLE --parts decoder,encoder
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Declare the command line of `jpegai encode`."""
+    parser = commands.add_parser(
+        "encode",
+        help="encode a picture to a code stream",
+        description="Encode a picture that Pillow reads to a JPEG AI code stream.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("input", metavar="IN", help="picture, or - for stdin")
+    parser.add_argument("output", metavar="OUT", help="code stream, or - for stdout")
+    parser.add_argument("--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE)")
+    rate = parser.add_mutually_exclusive_group()
+    rate.add_argument("--bpp", type=_positive_number, metavar="R", help="size of the stream in bits per sample")
+    rate.add_argument(
+        "--quality", type=_whole_number(QUALITIES), metavar="1..100", help="default 50; 17 more about double the size"
+    )
+    rate.add_argument(
+        "--beta-displacement",
+        type=_whole_number(range(MIN_BETA, MAX_BETA + 1)),
+        metavar="D",
+        help=f"{MIN_BETA}..{MAX_BETA}: finer steps when it grows",
+    )
+    parser.add_argument("--model", type=int, choices=MODELS, help="default: the one for the rate")
+    parser.add_argument(
+        "--chroma-beta-displacement",
+        type=_whole_number(range(MIN_BETA, MAX_BETA + 1)),
+        metavar="D",
+        help="a displacement of chroma's own; with --bpp and --quality relative to luma",
+    )
+    parser.add_argument(
+        "--operating-point",
+        choices=OPERATING_POINTS,
+        default="bop",
+        help="synthesis networks that decoders are to use first (default: %(default)s)",
+    )
+    parser.add_argument("--background", metavar="COLOUR", help="colour behind transparent samples: a name or #rrggbb")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of the networks (default: the most exact there is)")
+    parser.add_argument("--threads", type=positive, default=DEFAULT_THREADS, metavar="N", help="default %(default)s")
+    parser.add_argument(
+        "--coder-threads",
+        type=int,
+        choices=CODER_THREADS,
+        default=1,
+        help="parts of every sub-stream that can be decoded at the same time (default: %(default)s)",
+    )
+    parser.add_argument("--no-cube-flags", action="store_true", help="skip small residuals everywhere")
+    parser.add_argument("--no-model-mark", action="store_true", help="do not name the weights in the stream")
+    parser.add_argument("--stats", action="store_true", help="print time, size and choices on stderr")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Encode a picture and write the stream."""
+    choices = _encode_options(options)
+    with open_bundle(options.bundle) as bundle:
+        start = time.perf_counter()
+        picture = picture_from_bytes(read_input(options.input), options.input, options.background)
+        encoded = Encoder(bundle).encode(picture, choices)
+        seconds = time.perf_counter() - start
+    for note in (*picture.notes, *encoded.notes):
+        print(f"jpegai encode: note: {note}", file=sys.stderr)
+    with output_stream(options.output) as stream:
+        stream.write(encoded.data)
+    if options.stats:
+        _print_stats(encoded, picture.size, seconds)
+
+
+def _encode_options(options: argparse.Namespace) -> EncodeOptions:
+    try:
+        return EncodeOptions(
+            bpp=options.bpp,
+            quality=options.quality,
+            model=options.model,
+            beta_displacement=options.beta_displacement,
+            chroma_beta_displacement=options.chroma_beta_displacement,
+            operating_point=options.operating_point,
+            cube_flags=not options.no_cube_flags,
+            coder_threads=options.coder_threads,
+            num_threads=options.threads,
+            precision=options.precision,
+            model_mark=not options.no_model_mark,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _positive_number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return value
+
+
+def _whole_number(allowed: range) -> Callable[[str], int]:
+    """Parser of a whole number in a range."""
+
+    def parse(text: str) -> int:
+        if not text.removeprefix("-").isdecimal() or int(text) not in allowed:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number in {allowed[0]}..{allowed[-1]}")
+        return int(text)
+
+    return parse
+
+
+def _print_stats(encoded: EncodedPicture, size: tuple[int, int], seconds: float) -> None:
+    height, width = size
+    passes = f"{encoded.passes} pass{'es' if encoded.passes > 1 else ''}"
+    print(
+        f"{width} x {height}, {len(encoded.data)} bytes ({encoded.bits_per_sample:.3f} bit per pixel), "
+        f"model {encoded.model}, beta displacement {encoded.beta_displacement}: "
+        f"{passes}, {seconds * 1000:.0f} ms ({width * height / 1e6 / seconds:.2f} megapixels per second)",
+        file=sys.stderr,
+    )
