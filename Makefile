@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 OUT := out
 
 C_SOURCES = $(wildcard jpegai_mobile/native/*/*.c jpegai_mobile/native/*/*.h tests/fuzz/*.c)
-PACKAGES := jpegai_mobile converters
+PACKAGES := jpegai_mobile converters device_tests
 
 .PHONY: demo test lint fuzz format clean
 

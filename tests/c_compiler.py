@@ -12,8 +12,9 @@ import pytest
 from .vectors import ROOT
 
 ENTROPY_FOLDER = ROOT / "jpegai_mobile" / "native" / "entropy"
-PROGRAM_SOURCES = (ENTROPY_FOLDER / "jai_trace.c",)
-LIBRARY_SOURCES = tuple(sorted(set(ENTROPY_FOLDER.glob("*.c")) - set(PROGRAM_SOURCES)))
+LIBRARY_SOURCES = tuple(sorted(ENTROPY_FOLDER.glob("*.c")))
+TRACE_FOLDER = ROOT / "jpegai_mobile" / "native" / "trace"
+PROGRAM_SOURCES = tuple(sorted(TRACE_FOLDER.glob("*.c")))
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
 
 _COMPILER = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)

@@ -16,6 +16,7 @@ from .c_compiler import (
     ENTROPY_FOLDER,
     LIBRARY_SOURCES,
     PROGRAM_SOURCES,
+    TRACE_FOLDER,
     WARNINGS,
     build_program,
     compile_c,
@@ -25,9 +26,7 @@ from .vectors import ROOT
 
 ALL_FILES = sorted([*ENTROPY_FOLDER.glob("*.c"), *ENTROPY_FOLDER.glob("*.h")])
 NOT_CODE = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
-FLOATS = re.compile(
-    r"\b(float|double|_Complex|math\.h|float\.h|fenv\.h|tgmath\.h)\b|\b\d+\.\d|\b\d+[eE][+-]\d"
-)
+FLOATS = re.compile(r"\b(float|double|_Complex|math\.h|float\.h|fenv\.h|tgmath\.h)\b|\b\d+\.\d|\b\d+[eE][+-]\d")
 ALLOWED_SYMBOLS = {"memcpy", "memset", "memmove", "malloc", "free"}
 COMPILER_SYMBOLS = re.compile(r"_GLOBAL_OFFSET_TABLE_|__cpu_model|__cpu_indicator_init|__stack_chk_fail")
 
@@ -126,5 +125,6 @@ def test_version_of_the_header_is_that_of_the_package() -> None:
 
 
 def test_every_source_is_in_the_build() -> None:
-    build = re.findall(r"[\w.]+\.c\b", (ENTROPY_FOLDER / "CMakeLists.txt").read_text())
-    assert sorted(build) == sorted(source.name for source in (*LIBRARY_SOURCES, *PROGRAM_SOURCES))
+    for folder, sources in ((ENTROPY_FOLDER, LIBRARY_SOURCES), (TRACE_FOLDER, PROGRAM_SOURCES)):
+        build = re.findall(r"[\w.]+\.c\b", (folder / "CMakeLists.txt").read_text())
+        assert sorted(build) == sorted(source.name for source in sources)
