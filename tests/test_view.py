@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_bands_do_not_change_the_means(height: int, width: int, factor: int, ran
     samples = np.random.default_rng(height * 100 + width).random((height, width), np.float32)
     cuts = sorted({0, height, *(random.randrange(height) for _ in range(3))})
     scaler = BoxScaler((height, width), factor)
-    bands = [scaler.feed(Planes(*[samples[a:b]] * 3)) for a, b in zip(cuts, cuts[1:], strict=False)]
+    bands = [scaler.feed(Planes(*[samples[a:b]] * 3)) for a, b in pairwise(cuts)]
     reduced = np.concatenate([band.y for band in bands])
     assert reduced.shape == scaled_size((height, width), factor)
     for row, column in np.ndindex(reduced.shape):
