@@ -12,11 +12,10 @@ from jpegai_mobile.errors import JpegAiError
 from jpegai_mobile.runtime.manifest import OPERATING_POINTS, PRECISIONS, TARGETS
 
 from .checkpoint import MODEL_SUFFIXES, CheckpointTree
-from .convert import Selection, convert
+from .convert import SCHEMES, Selection, convert
 from .errors import ConversionError
 from .packed_checkpoint import PackedCheckpoint, open_checkpoints, pack
 from .source_networks import PARTS
-from .tflite.precision import WEIGHT_STORES
 
 BUILT_TARGETS = ("tflite",)
 NO_LICENCE = "not stated; the terms of the checkpoints apply"
@@ -93,7 +92,7 @@ def _convert_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_common(parser, "folder of checkpoints, or a packed checkpoint", "bundle to write: a folder, or NAME.zip")
-    built_precisions = tuple(WEIGHT_STORES)
+    built_precisions = tuple(SCHEMES)
     for flag, known, built, default, what in (
         ("--targets", TARGETS, BUILT_TARGETS, "tflite", "runtimes"),
         ("--precision", PRECISIONS, built_precisions, "float32", "precisions of the networks"),

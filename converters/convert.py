@@ -14,6 +14,10 @@ from .checkpoint import COMPONENTS, CheckpointFile, CheckpointTree, network_para
 from .entropy_model import entropy_model
 from .source_networks import checkpoint_name, eicci_networks, topologies
 from .tflite.emitter import emit_tflite
+from .tflite.precision import Scheme
+
+SCHEMES = {"float32": Scheme("float32"), "float16": Scheme("float16"), "int8w": Scheme("int8")}
+"""Precisions that only store weights differently."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def convert(source: CheckpointTree, selection: Selection) -> BundleWriter:
         network, component, _ = topology
         for precision in selection.precisions:
             key = NetworkKey(network, component, index, point, precision, "tflite")
-            writer.add_network(key, emit_tflite(graph, parameters, precision))
+            writer.add_network(key, emit_tflite(graph, parameters, SCHEMES[precision]))
 
     for model in selection.models:
         tables = entropy_model(source.common("y", model), source.common("uv", model))

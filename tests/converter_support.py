@@ -52,7 +52,7 @@ def last_channel(tensors: Mapping[str, Array]) -> dict[str, Array]:
 
 def runner_of(graph: Graph) -> NetworkRunner:
     """The graph with random parameters, converted and loaded."""
-    return NetworkRunner(emit_tflite(graph, random_parameters(graph), "float32"))
+    return NetworkRunner(emit_tflite(graph, random_parameters(graph)))
 
 
 def largest_error(graph: Graph, runner: NetworkRunner, extent: Extent) -> float:

@@ -143,7 +143,10 @@ def test_an_existing_file_of_the_user_is_kept(tmp_path: Path, capsys: pytest.Cap
     [
         (["--targets", "coreml"], "argument --targets: coreml is not built yet; there is tflite"),
         (["--targets", "onnx"], "argument --targets: 'onnx' is none of tflite, coreml"),
-        (["--precision", "float32,int8"], "argument --precision: int8 is not built yet; there is float32"),
+        (
+            ["--precision", "float32,int8"],
+            "argument --precision: int8 is not built yet; there is float32, float16, int8w",
+        ),
         (["--precision", ""], "argument --precision: '' is none of float32, float16, int8w, int8mixed, int8"),
         (["--operating-points", "top"], "argument --operating-points: 'top' is none of sop, bop, hop"),
         (["--models", "4"], "argument --models: '4' is none of 0, 1, 2, 3"),

@@ -296,7 +296,7 @@ def test_an_activation_before_a_mask_fuses_into_it() -> None:
 def refusal(*nodes: Node) -> str:
     graph = small_graph(*nodes)
     with pytest.raises(ConversionError) as caught:
-        emit_tflite(graph, random_parameters(graph), "float32")
+        emit_tflite(graph, random_parameters(graph))
     return str(caught.value)
 
 
@@ -321,16 +321,16 @@ def test_crops_that_no_mask_describes_are_refused() -> None:
     assert refusal(UPSAMPLED, crop("t", 4)) == "small: t:crop crops to grid 4, its input has grid 8"
     too_fine = small_graph(TRANSPOSED, grid=1)
     with pytest.raises(ConversionError, match="small: t would be finer than the luma samples"):
-        emit_tflite(too_fine, random_parameters(too_fine), "float32")
+        emit_tflite(too_fine, random_parameters(too_fine))
     two_grids = replace(small_graph(CONV, inputs=("x", "y")), input_grid={"x": 16, "y": 32})
     with pytest.raises(ConversionError, match="small: inputs of several grids"):
-        emit_tflite(two_grids, random_parameters(two_grids), "float32")
+        emit_tflite(two_grids, random_parameters(two_grids))
 
 
 def test_parameters_are_checked_by_name_and_shape() -> None:
     graph = small_graph(CONV)
     parameters = random_parameters(graph)
     with pytest.raises(ConversionError, match=r"small: there is no parameter c\.weight"):
-        emit_tflite(graph, {"c.bias": parameters["c.bias"]}, "float32")
+        emit_tflite(graph, {"c.bias": parameters["c.bias"]})
     with pytest.raises(ConversionError, match=r"parameter c\.bias is \(9,\), expected \(8,\)"):
-        emit_tflite(graph, {**parameters, "c.bias": np.zeros(9, np.float32)}, "float32")
+        emit_tflite(graph, {**parameters, "c.bias": np.zeros(9, np.float32)})

@@ -50,6 +50,6 @@ def test_grids_follow_the_network(key: NetworkKey) -> None:
 
 def test_the_same_parameters_give_the_same_bytes() -> None:
     graph = BUILDERS["synthesis", "y", "bop"]()
-    first, second = (emit_tflite(graph, random_parameters(graph), "float32") for _ in range(2))
+    first, second = (emit_tflite(graph, random_parameters(graph)) for _ in range(2))
     assert first == second
-    assert first != emit_tflite(graph, random_parameters(graph, seed=1), "float32")
+    assert first != emit_tflite(graph, random_parameters(graph, seed=1))

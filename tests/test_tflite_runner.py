@@ -39,7 +39,7 @@ def graph() -> Graph:
 
 @pytest.fixture(scope="module")
 def tflite(graph: Graph) -> bytes:
-    return emit_tflite(graph, random_parameters(graph), "float32")
+    return emit_tflite(graph, random_parameters(graph))
 
 
 def test_without_an_extent_the_whole_input_counts(graph: Graph) -> None:
@@ -129,7 +129,7 @@ def test_a_damaged_graph_is_a_bundle_error(tflite: bytes, damage: object) -> Non
 
 def test_a_graph_of_another_kind_is_a_bundle_error(graph: Graph) -> None:
     tensors = b"\x01\x00\x00\x00\x04\x00\x00\x00\x04\x00\x00\x00\x04\x00\x00\x00"
-    tflite = emit_tflite(graph, random_parameters(graph), "float32")
+    tflite = emit_tflite(graph, random_parameters(graph))
     assert tensors in tflite
     with pytest.raises(BundleError, match="is not a float32 tile"):
         NetworkRunner(tflite.replace(tensors, tensors.replace(b"\x04", b"\x05", 1)))

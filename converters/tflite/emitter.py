@@ -1,9 +1,9 @@
 """A network and its parameters as a TFLite file that runs as one XNNPACK delegate.
 
-Inputs and outputs are float32 [1, rows, columns, channels] under their names in the network, plus one 0/1
-input `mask_<grid>` [1, rows, columns, 1] for every grid at which the network crops. The file is authored at
-the shapes of a tile of AUTHORED_EXTENT luma samples in each direction, from which a reader learns the grid
-of every input and output; the inputs may be resized to any tile.
+Inputs and outputs are float32 [1, rows, columns, channels], also where the network computes in int8, under
+their names in the network, plus one 0/1 input `mask_<grid>` [1, rows, columns, 1] for every grid at which the
+network crops. The file is authored at the shapes of a tile of AUTHORED_EXTENT luma samples in each direction,
+from which a reader learns the grid of every input and output; the inputs may be resized to any tile.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from jpegai_mobile.runtime.network_runner import AUTHORED_EXTENT, mask_name
 
 from ..errors import ConversionError
 from ..masking import Mask, replace_crops_by_masks
+from ..quantisation.affine import Affine
 from .attention import channel_attention, layer_norm
 from .filters import (
     convolution_filter,
@@ -46,40 +47,50 @@ from .filters import (
     sub_pixel_taps,
 )
 from .fusion import Step, fuse
-from .model_builder import ModelBuilder
+from .model_builder import ModelBuilder, Quantisation
 from .operators import Border, Operators, Tensor
-from .precision import WEIGHT_STORES
+from .precision import FLOAT32, WEIGHT_STORES, Scheme, int8_weight
+
+_MASKS = Affine(1.0, 0)
+"""The grid on which 0 and 1 are exact."""
+_MOVES_SAMPLES = (PixelShuffle, SliceChannels)
+_LARGEST_BIAS = 1 << 30
 
 
-def emit_tflite(graph: Graph, parameters: Mapping[str, NDArray[Any]], precision: str) -> bytes:
-    """The TFLite file of `graph` with `parameters` in checkpoint layout, weights stored in `precision`.
+def emit_tflite(graph: Graph, parameters: Mapping[str, NDArray[Any]], scheme: Scheme = FLOAT32) -> bytes:
+    """The TFLite file of `graph` with `parameters` in checkpoint layout, numbers stored as `scheme` says.
 
     Raises ConversionError for a missing or misshapen parameter, and for a construct with no TFLite form.
     """
-    return _Emitter(graph, parameters, precision).emit()
+    return _Emitter(graph, parameters, scheme).emit()
 
 
 class _Emitter:
-    def __init__(self, graph: Graph, parameters: Mapping[str, NDArray[Any]], precision: str) -> None:
+    def __init__(self, graph: Graph, parameters: Mapping[str, NDArray[Any]], scheme: Scheme) -> None:
         try:
             graph, self.parameters = fold(graph, _checked(graph, parameters))
         except ValueError as error:
             raise ConversionError(str(error)) from error
         self.graph = replace_crops_by_masks(graph)
-        self.store_weights = WEIGHT_STORES[precision]
+        self.scheme = scheme
         self.builder = ModelBuilder(graph.name)
         self.operators = Operators(self.builder)
         self.inputs: dict[str, Tensor] = {}
         self.tensors: dict[str, Tensor] = {}
+        self.converted: dict[tuple[str, Affine | None], Tensor] = {}
 
     def emit(self) -> bytes:
         for name, channels in self.graph.inputs.items():
             self.tensors[name] = self.input(name, self.graph.input_grid[name], channels)
+            if name in self.scheme.tensors:
+                self.tensors[name] = self.operators.quantise(
+                    f"{name}_int8", self.tensors[name], self.scheme.tensors[name]
+                )
         for step in fuse(self.graph):
             self.tensors[step.output] = self.emit_step(step)
         return self.builder.finish(
             {name: tensor.index for name, tensor in self.inputs.items()},
-            {name: self.tensors[name].index for name in self.graph.outputs},
+            {name: self.as_float(name).index for name in self.graph.outputs},
         )
 
     def input(self, name: str, grid: int, channels: int) -> Tensor:
@@ -91,67 +102,160 @@ class _Emitter:
 
     def emit_step(self, step: Step) -> Tensor:
         """Append the operators of one step; gives its output tensor."""
-        sources = [self.tensors[name] for name in step.node.inputs]
+        affine = self.affine(step)
+        if affine is None:
+            return self.emit_float(step, self.name(step, is_int8=False))
+        if isinstance(step.node, Relu | Relu6):
+            return self.operators.quantise(self.name(step), self.tensors[step.node.inputs[0]], affine)
+        if isinstance(step.node, Mask):
+            return self.emit_int8_mask(step, step.node, affine)
+        if all(self.tensors[name].affine for name in step.node.inputs):
+            return self.emit_int8(step, affine)
+        return self.operators.quantise(self.name(step), self.emit_float(step, f"{step.output}_float"), affine)
+
+    def affine(self, step: Step) -> Affine | None:
+        """The grid of a step's output, None where it is kept in float32."""
+        moves = isinstance(step.node, _MOVES_SAMPLES) or (isinstance(step.node, Mask) and not step.has_activation)
+        return self.tensors[step.node.inputs[0]].affine if moves else self.scheme.tensors.get(step.output)
+
+    def name(self, step: Step, is_int8: bool = True) -> str:
+        """The name of a step's tensor; outputs of the network are named as such in float32 only."""
+        return f"{step.output}_int8" if is_int8 and step.output in self.graph.outputs else step.output
+
+    def as_float(self, name: str) -> Tensor:
+        """A tensor in float32."""
+        tensor = self.tensors[name]
+        if tensor.affine is None:
+            return tensor
+        if (name, None) not in self.converted:
+            float_name = name if name in self.graph.outputs else f"{name}_float"
+            self.converted[name, None] = self.operators.dequantise(float_name, tensor)
+        return self.converted[name, None]
+
+    def emit_float(self, step: Step, name: str) -> Tensor:
+        """The operators of a step that computes in float32."""
+        sources = [self.as_float(source) for source in step.node.inputs]
         source = sources[0]
         match step.node:
             case Conv2d() as node:
-                return self.emit_convolution(step, node, source)
+                return self.emit_convolution(step, node, name, source)
             case TransposedConv2d() as node:
-                return self.emit_transposed_convolution(step, node, source)
+                return self.emit_transposed_convolution(step, node, name, source)
             case Mask(grid=grid, crop=crop):
                 mask = self.input(mask_name(grid, crop), grid, 1)
-                return self.operators.multiply(step.output, source, mask, step.activation)
+                return self.operators.multiply(name, source, mask, step.activation)
             case Multiply():
-                return self.operators.multiply(step.output, source, sources[1], step.activation)
+                return self.operators.multiply(name, source, sources[1], step.activation)
             case Add():
-                return self.operators.add(step.output, source, sources[1], step.activation)
+                return self.operators.add(name, source, sources[1], step.activation)
             case Concat():
-                return self.operators.concatenation(step.output, sources)
+                return self.operators.concatenation(name, sources)
             case SliceChannels(start=start, stop=stop):
-                return self.operators.slice_channels(step.output, source, start, stop)
+                return self.operators.slice_channels(name, source, start, stop)
             case PixelShuffle(factor=factor):
-                return self.operators.depth_to_space(step.output, source, factor)
+                return self.operators.depth_to_space(name, source, factor)
             case LeakyRelu(slope=slope):
-                return self.operators.leaky_relu(step.output, source, slope)
+                return self.operators.leaky_relu(name, source, slope)
             case Relu() | Relu6() | Elu() | Abs() as node:
-                return self.operators.unary(type(node).__name__.upper(), step.output, source)
+                return self.operators.unary(type(node).__name__.upper(), name, source)
             case LayerNorm() as node:
                 weight, bias = self.parameters[node.weight], self.parameters[node.bias]
-                return layer_norm(self.operators, step.output, source, weight, bias, node.epsilon)
+                return layer_norm(self.operators, name, source, weight, bias, node.epsilon)
             case ChannelAttention() as node:
                 temperature = self.parameters[node.temperature]
                 q, k, v = sources
-                return channel_attention(self.operators, step.output, q, k, v, temperature)
+                return channel_attention(self.operators, name, q, k, v, temperature)
             case Sigmoid():
-                return self.operators.unary("LOGISTIC", step.output, source)
+                return self.operators.unary("LOGISTIC", name, source)
             case node:
                 raise ConversionError(f"{self.graph.name}: {step.output}: no TFLite form of {type(node).__name__}")
 
-    def emit_convolution(self, step: Step, node: Conv2d, source: Tensor) -> Tensor:
+    def emit_int8(self, step: Step, affine: Affine) -> Tensor:
+        """The operators of a step that computes in int8."""
+        name = self.name(step)
+        sources = [self.tensors[source] for source in step.node.inputs]
+        source = sources[0]
+        match step.node:
+            case Conv2d() as node:
+                return self.emit_convolution(step, node, name, source, affine)
+            case TransposedConv2d() as node:
+                return self.emit_transposed_convolution(step, node, name, source, affine)
+            case Multiply():
+                return self.operators.multiply(name, source, sources[1], step.activation, affine)
+            case Add():
+                return self.operators.add(name, source, sources[1], step.activation, affine)
+            case Concat():
+                return self.operators.concatenation(name, [self.on_grid(x, affine) for x in step.node.inputs])
+            case SliceChannels(start=start, stop=stop):
+                return self.operators.slice_channels(name, source, start, stop)
+            case PixelShuffle(factor=factor):
+                return self.operators.depth_to_space(name, source, factor)
+            case node:
+                raise ConversionError(f"{self.graph.name}: {step.output}: no int8 form of {type(node).__name__}")
+
+    def emit_int8_mask(self, step: Step, node: Mask, affine: Affine) -> Tensor:
+        """The product with a mask; exact where no activation moves its input to another grid."""
+        mask = self.int8_mask(node)
+        source = self.tensors[node.inputs[0]]
+        if source.affine is None:
+            source = self.operators.quantise(f"{self.name(step)}_unmasked", source, affine)
+        return self.operators.multiply(self.name(step), source, mask, step.activation, affine)
+
+    def int8_mask(self, node: Mask) -> Tensor:
+        name = mask_name(node.grid, node.crop)
+        if (name, _MASKS) not in self.converted:
+            mask = self.input(name, node.grid, 1)
+            self.converted[name, _MASKS] = self.operators.quantise(f"{name}_int8", mask, _MASKS)
+        return self.converted[name, _MASKS]
+
+    def on_grid(self, name: str, affine: Affine) -> Tensor:
+        """An int8 tensor on the grid `affine`."""
+        tensor = self.tensors[name]
+        if tensor.affine == affine:
+            return tensor
+        if (name, affine) not in self.converted:
+            self.converted[name, affine] = self.operators.quantise(f"{name}_moved", tensor, affine)
+        return self.converted[name, affine]
+
+    def emit_convolution(
+        self, step: Step, node: Conv2d, name: str, source: Tensor, affine: Affine | None = None
+    ) -> Tensor:
         """CONV_2D, after an explicit PAD when the padding is not what TFLite calls SAME or VALID."""
-        weight = convolution_filter(self.parameters[node.weight])
-        bias = self.bias(node, step)
         order = depth_to_space_order(node.out_channels, step.shuffle_factor)
         border = Border(*node.padding)
         if step.pads_to_even:
             source, border = self.pad_to_even(step, node, source)
         same = node.stride == 1 and border == _same_border(node.kernel)
         if same and node.groups == node.in_channels == node.out_channels:
-            return self.operators.depthwise_convolution(
-                step.output, source,
-                self.store_weights(self.builder, node.weight, depthwise_filter(self.parameters[node.weight])),
-                self.builder.constant(f"{step.output}_bias", bias),
-                step.activation,
-            )  # fmt: skip
+            filters = depthwise_filter(self.parameters[node.weight])
+            weight, bias = self.weight_and_bias(node, name, filters, 3, self.bias(node, step), source)
+            return self.operators.depthwise_convolution(name, source, weight, bias, step.activation, affine)
         if border and not same:
-            source = self.operators.pad(f"{step.output}_padded", source, border)
+            source = self.operators.pad(f"{name}_padded", source, border)
+        filters = convolution_filter(self.parameters[node.weight])[order]
+        weight, bias = self.weight_and_bias(node, name, filters, 0, self.bias(node, step)[order], source)
         return self.operators.convolution(
-            step.output, source,
-            self.store_weights(self.builder, node.weight, weight[order]),
-            self.builder.constant(f"{step.output}_bias", bias[order]),
+            name, source, weight, bias,
             kernel=node.kernel, channels=node.out_channels, stride=node.stride, same=same,
-            activation=step.activation,
+            activation=step.activation, affine=affine,
         )  # fmt: skip
+
+    def weight_and_bias(
+        self, node: Conv2d | TransposedConv2d, name: str, filters: NDArray[np.float32], axis: int,
+        bias: NDArray[np.float32], source: Tensor,
+    ) -> tuple[int, int]:  # fmt: skip
+        """The tensors of a convolution's filters, output channels along `axis`, and bias, as its input wants them."""
+        if source.affine is None:
+            store = WEIGHT_STORES[self.scheme.weights]
+            weight = store(self.operators, node.weight, filters, axis)
+            return weight, self.builder.constant(f"{name}_bias", bias)
+        weight, grid = int8_weight(self.builder, node.weight, filters, axis)
+        scales = grid.scales * np.float32(source.affine.scale)
+        steps = np.rint(bias / scales.astype(np.float64))
+        if np.abs(steps).max() > _LARGEST_BIAS:
+            raise ConversionError(f"{self.graph.name}: {name}: a bias is too large for the int8 grids around it")
+        quantised = self.builder.constant(f"{name}_bias", steps.astype(np.int32), Quantisation(scales))
+        return weight, quantised
 
     def pad_to_even(self, step: Step, node: Conv2d, source: Tensor) -> tuple[Tensor, Border]:
         """The padded input of a 3x3 convolution of stride 2, and the zero border that is left to add.
@@ -162,26 +266,28 @@ class _Emitter:
             raise ConversionError(f"{self.graph.name}: {step.output}: padding to even size suits no such convolution")
         return self.operators.repeat_last(f"{step.output}_even", source), Border(1, 1, 0, 0)
 
-    def emit_transposed_convolution(self, step: Step, node: TransposedConv2d, source: Tensor) -> Tensor:
+    def emit_transposed_convolution(
+        self, step: Step, node: TransposedConv2d, name: str, source: Tensor, affine: Affine | None = None
+    ) -> Tensor:
         """PAD, CONV_2D to the sub-positions of a block, DEPTH_TO_SPACE, STRIDED_SLICE; see filters.py."""
         phases = node.stride * node.stride
         taps = (sub_pixel_taps(node.kernel[0], node.stride), sub_pixel_taps(node.kernel[1], node.stride))
         order = depth_to_space_order(node.out_channels, step.shuffle_factor)
-        weight = sub_pixel_filter(self.parameters[node.weight][:, order], node.stride)
+        filters = sub_pixel_filter(self.parameters[node.weight][:, order], node.stride)
         surround = Border(taps[0] - 1, taps[1] - 1, taps[0] - 1, taps[1] - 1)
         surplus = [taps[axis] * node.stride - node.kernel[axis] + node.padding - node.output_padding for axis in (0, 1)]
         if min(surplus) < 0:
             raise ConversionError(f"{self.graph.name}: {step.output}: output padding beyond the kernel's reach")
-        padded = self.operators.pad(f"{step.output}_padded", source, surround)
+        padded = self.operators.pad(f"{name}_padded", source, surround)
+        biases = np.tile(self.bias(node, step)[order], phases)
+        weight, bias = self.weight_and_bias(node, f"{name}_blocks", filters, 0, biases, padded)
         blocks = self.operators.convolution(
-            f"{step.output}_blocks", padded,
-            self.store_weights(self.builder, node.weight, weight),
-            self.builder.constant(f"{step.output}_bias", np.tile(self.bias(node, step)[order], phases)),
+            f"{name}_blocks", padded, weight, bias,
             kernel=taps, channels=phases * node.out_channels, stride=1, same=False,
-            activation=step.activation,
+            activation=step.activation, affine=affine,
         )  # fmt: skip
-        whole = self.operators.depth_to_space(f"{step.output}_whole", blocks, node.stride)
-        return self.operators.trim(step.output, whole, Border(node.padding, node.padding, *surplus))
+        whole = self.operators.depth_to_space(f"{name}_whole", blocks, node.stride)
+        return self.operators.trim(name, whole, Border(node.padding, node.padding, *surplus))
 
     def bias(self, node: Conv2d | TransposedConv2d, step: Step) -> NDArray[np.float32]:
         """Bias [out] with the constants folded in; TFLite insists on one, so zeros where there is none."""

@@ -49,11 +49,14 @@ class Step:
         return isinstance(self.node, Conv2d | TransposedConv2d)
 
     @property
+    def has_activation(self) -> bool:
+        """An activation was folded in."""
+        return self.activation is not Activation.NONE
+
+    @property
     def takes_activation(self) -> bool:
         """The operator has a fused activation, still unused."""
-        return self.activation is Activation.NONE and (
-            self.is_convolution or isinstance(self.node, Add | Multiply | Mask)
-        )
+        return not self.has_activation and (self.is_convolution or isinstance(self.node, Add | Multiply | Mask))
 
 
 def fuse(graph: Graph) -> list[Step]:

@@ -8,6 +8,7 @@ The bytes depend on nothing but the calls made: the same calls give the same fil
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import flatbuffers  # type: ignore[import-untyped]
@@ -21,9 +22,21 @@ SIGNATURE = "serving_default"
 
 _TENSOR_TYPES = {
     np.dtype(np.float32): schema.TensorType.FLOAT32,
+    np.dtype(np.float16): schema.TensorType.FLOAT16,
     np.dtype(np.int32): schema.TensorType.INT32,
+    np.dtype(np.int8): schema.TensorType.INT8,
 }
 _LAST_DEPRECATED_CODE = 127
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """What the integers n of a tensor stand for: scale * (n - zero_point)."""
+
+    scales: NDArray[np.float32]
+    """One for the tensor, or one for every index along `axis`."""
+    zero_point: int = 0
+    axis: int = 0
 
 
 class ModelBuilder:
@@ -41,24 +54,28 @@ class ModelBuilder:
         self._model.buffers = [schema.BufferT()]  # buffer 0 is by definition the empty one
         self._model.subgraphs = [self._graph]
         self._opcodes: dict[tuple[int, int], int] = {}
-        self._constants: dict[tuple[str, tuple[int, ...], bytes], int] = {}
+        self._constants: dict[tuple[str, tuple[int, ...], bytes, bytes], int] = {}
 
-    def activation(self, name: str, shape: Sequence[int], dynamic: Sequence[int]) -> int:
-        """Add a float32 tensor, of any size along the axes `dynamic`; gives its index."""
-        tensor = self._tensor(name, shape, np.dtype(np.float32))
+    def activation(
+        self, name: str, shape: Sequence[int], dynamic: Sequence[int], quantisation: Quantisation | None = None
+    ) -> int:
+        """Add a float32 tensor, int8 if quantised, of any size along the axes `dynamic`; gives its index."""
+        dtype = np.dtype(np.float32 if quantisation is None else np.int8)
+        tensor = self._tensor(name, shape, dtype, quantisation)
         tensor.shapeSignature = np.array(shape, np.int32)
         tensor.shapeSignature[list(dynamic)] = -1
         return self._append(tensor)
 
-    def constant(self, name: str, values: NDArray[Any]) -> int:
-        """Add a float32 or int32 constant; equal constants are stored once, under the first name."""
+    def constant(self, name: str, values: NDArray[Any], quantisation: Quantisation | None = None) -> int:
+        """Add a constant; equal ones of equal meaning are stored once, under the first name."""
         data = np.ascontiguousarray(values).tobytes()
-        key = (values.dtype.str, values.shape, data)
+        meaning = b"" if quantisation is None else quantisation.scales.tobytes()
+        key = (values.dtype.str, values.shape, data, meaning)
         if key not in self._constants:
             buffer = schema.BufferT()
             buffer.data = np.frombuffer(data, np.uint8)
             self._model.buffers.append(buffer)
-            tensor = self._tensor(name, values.shape, values.dtype)
+            tensor = self._tensor(name, values.shape, values.dtype, quantisation)
             tensor.buffer = len(self._model.buffers) - 1
             self._constants[key] = self._append(tensor)
         return self._constants[key]
@@ -88,11 +105,16 @@ class ModelBuilder:
         flatbuffer.Finish(self._model.Pack(flatbuffer), file_identifier=FILE_IDENTIFIER)
         return bytes(flatbuffer.Output())
 
-    def _tensor(self, name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> Any:
+    def _tensor(self, name: str, shape: Sequence[int], dtype: np.dtype[Any], quantisation: Quantisation | None) -> Any:
         tensor = schema.TensorT()
         tensor.name = name
         tensor.shape = np.array(shape, np.int32)
         tensor.type = _TENSOR_TYPES[dtype]
+        if quantisation is not None:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale = quantisation.scales
+            tensor.quantization.zeroPoint = np.full(quantisation.scales.size, quantisation.zero_point, np.int64)
+            tensor.quantization.quantizedDimension = quantisation.axis
         return tensor
 
     def _append(self, tensor: Any) -> int:
