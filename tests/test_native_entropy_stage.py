@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import struct
 import zlib
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,13 @@ from jpegai_mobile.codestream.picture_header import PictureHeader, write_picture
 from jpegai_mobile.codestream.segments import Marker, Segment, read_segments, write_segments
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.errors import BundleError, InvalidStream, LimitExceeded
+from jpegai_mobile.latent.decoded_symbols import DecodedSymbols, decoded_symbols
 from jpegai_mobile.latent.entropy_stage import EntropyArrays, decode_entropy_stage
 from jpegai_mobile.latent.model_tables import EntropyModel
 from jpegai_mobile.version import __version__
 
-from .fuzz.differential import Case, disagreement, native_outcome, plain_outcome
-from .test_entropy_stage import differing_arrays, oracle_arrays
+from .conformance import differing_arrays, oracle_arrays
+from .fuzz.differential import Case, disagreement, legal_cases, native_outcome, plain_outcome
 from .vectors import DATA, all_stream_folders, stream_folder
 
 MODEL_BYTES = (DATA / "entropy_1.bin").read_bytes()
@@ -76,6 +78,29 @@ def test_channel_limit_equals_the_plain_stage(name: str, limit: tuple[int, int])
     data = stream_bytes(name)
     ours = native.decode_entropy_stage(data, MODEL_BYTES, max_channels=limit)
     assert_same_arrays(ours, plain_arrays(data, limit))
+
+
+SYMBOL_STREAMS = [*REPOSITORY_STREAMS, "generated"]
+
+
+@pytest.mark.parametrize("name", SYMBOL_STREAMS)
+def test_symbols_equal_those_of_all_arrays(name: str) -> None:
+    streams = [case.data for case in legal_cases(5, 12)] if name == "generated" else [stream_bytes(name)]
+    for data in streams:
+        stream = read_code_stream(data)
+        ours, expected = native.decode_symbols(data, stream, MODEL_BYTES), decoded_symbols(stream, plain_arrays(data))
+        for field in fields(DecodedSymbols):
+            pairs = getattr(ours, field.name), getattr(expected, field.name)
+            for one, other in zip(*(p if isinstance(p, tuple) else (p,) for p in pairs), strict=True):
+                assert (one is None) == (other is None), field.name
+                assert one is None or (one.dtype == other.dtype and np.array_equal(one, other)), field.name
+
+
+def test_lef_reads_the_sigma_of_its_channel() -> None:
+    symbols = [
+        native.decode_symbols(case.data, read_code_stream(case.data), MODEL_BYTES) for case in legal_cases(5, 12)
+    ]
+    assert any(s.lef_sigma is not None for s in symbols) and any(s.lef_sigma is None for s in symbols)
 
 
 def test_missing_regions_are_zero_where_they_are_allowed() -> None:

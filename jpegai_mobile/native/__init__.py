@@ -6,14 +6,13 @@
 from .binding import version
 from .headers import read_headers
 from .rows import ResidualRow, ZRow, decode_residual_rows, decode_z_rows, encode_residual_rows, encode_z_rows
-from .stage import decode_entropy_stage, decode_symbols, decode_symbols
+from .stage import decode_entropy_stage, decode_symbols
 
 __all__ = [
     "ResidualRow",
     "ZRow",
     "decode_entropy_stage",
     "decode_residual_rows",
-    "decode_symbols",
     "decode_symbols",
     "decode_z_rows",
     "encode_residual_rows",

@@ -10,14 +10,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..codestream.components import Component
 from ..codestream.stream import DEFAULT_MAX_SAMPLES, CodeStream
-from ..latent.block_average import block_average
+from ..latent.block_average import BLOCK
 from ..latent.decoded_symbols import DecodedSymbols, reads_block_averages
 from ..latent.entropy_stage import ComponentArrays, EntropyArrays
 from .binding import NativeContext, Options
 
 MAX_UINT64 = (1 << 64) - 1
 SCALE_INDEX, SIGMA, SKIP_MASK, BLOCK_AVERAGE, LEF_SIGMA = (1 << bit for bit in range(5))
-_SCALE_INDEX, _SIGMA = 1, 2
 """Bits of jai_options.arrays."""
 
 

@@ -1,51 +1,13 @@
 /* The entropy stage: from sub-streams and integer tables to quantised residuals. */
 #include <string.h>
 
-#include "code_stream.h"
+#include "arrays.h"
 #include "hyper_scale_decoder.h"
 #include "quality_map.h"
 #include "residual.h"
 #include "residual_scaling.h"
 #include "skip_mode.h"
 #include "z.h"
-
-/* --- arrays that are handed out -------------------------------------------------------------------------------- */
-
-static jai_status allocate_latents(jai_pool *pool, const jai_component_arrays *a, size_t element, void **memory)
-{
-    return jai_pool_allocate(pool, (size_t)a->rows * a->columns, a->channels * element, memory);
-}
-
-static jai_status allocate_arrays(jai_stream *stream, unsigned component, uint32_t channels, uint32_t wanted)
-{
-    jai_pool *pool = &stream->arrays_pool;
-    jai_component_arrays *a = &stream->arrays.component[component];
-    const uint32_t height = jai_picture_height(&stream->picture);
-    const uint32_t width = jai_picture_width(&stream->picture);
-    void *memory = NULL;
-    *a = (jai_component_arrays){.channels = channels,
-                                .rows = jai_cover(height, JAI_LATENT_GRID),
-                                .columns = jai_cover(width, JAI_LATENT_GRID),
-                                .z_rows = jai_cover(height, JAI_Z_GRID),
-                                .z_columns = jai_cover(width, JAI_Z_GRID)};
-    JAI_TRY(jai_pool_allocate(pool, (size_t)a->z_rows * a->z_columns, channels, &memory));
-    a->z = memory;
-    JAI_TRY(allocate_latents(pool, a, sizeof *a->residual, &memory));
-    a->residual = memory;
-    if ((wanted & JAI_SCALE_INDEX) != 0) {
-        JAI_TRY(allocate_latents(pool, a, sizeof *a->scale_index, &memory));
-        a->scale_index = memory;
-    }
-    if ((wanted & JAI_SIGMA) != 0) {
-        JAI_TRY(allocate_latents(pool, a, sizeof *a->sigma, &memory));
-        a->sigma = memory;
-    }
-    if ((wanted & JAI_SKIP_MASK) != 0) {
-        JAI_TRY(allocate_latents(pool, a, sizeof *a->skip_mask, &memory));
-        a->skip_mask = memory;
-    }
-    return JAI_OK;
-}
 
 /* --- hyper latents --------------------------------------------------------------------------------------------- */
 
@@ -96,6 +58,7 @@ typedef struct component_stage {
     int32_t *scale_index;
     int32_t *scaled_sigma;
     const int32_t *sigma; /* scaled_sigma, or scale_index when nothing is scaled */
+    int32_t *average;     /* [ceil(rows / 8)][ceil(columns / 8)] */
     int32_t *quality_offset;
     uint8_t *kept;
     uint8_t *mask;
@@ -113,6 +76,8 @@ static jai_status allocate_planes(component_stage *s)
     s->scaled_sigma = memory;
     s->sigma = s->header->rvs_enable_flag != 0 || s->header->grfs_enable_flag != 0 ? s->scaled_sigma : s->scale_index;
     JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
+    s->average = memory;
+    JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
     s->quality_offset = memory;
     JAI_TRY(jai_pool_allocate(pool, count, 1, &memory));
     s->kept = memory;
@@ -128,6 +93,7 @@ static void free_planes(component_stage *s)
     jai_pool *pool = &s->stream->arrays_pool;
     jai_pool_free(pool, s->scale_index);
     jai_pool_free(pool, s->scaled_sigma);
+    jai_pool_free(pool, s->average);
     jai_pool_free(pool, s->quality_offset);
     jai_pool_free(pool, s->kept);
     jai_pool_free(pool, s->mask);
@@ -162,28 +128,38 @@ static void prepare_channel(component_stage *s, uint32_t channel, const jai_rect
         s->scale_index[i] += offset + s->quality_offset[i];
     }
     jai_skip_mask(s->scale_index, s->kept, s->mask, count);
+    const uint32_t rows = region->bottom - region->top;
+    const uint32_t columns = region->right - region->left;
+    if (s->sigma == s->scaled_sigma || s->arrays->block_average != NULL) {
+        jai_block_averages(s->scale_index, rows, columns, s->average);
+    }
     if (s->sigma == s->scaled_sigma) {
-        jai_scale_sigma(s->header, picture->model_id, channel, s->scale_index, region->bottom - region->top,
-                        region->right - region->left, s->scaled_sigma);
+        jai_scale_sigma(s->header, picture->model_id, channel, s->scale_index, s->average, rows, columns,
+                        s->scaled_sigma);
     }
     for (size_t i = 0; i < count; i++) {
         s->table_index[i] = jai_table_index(s->sigma[i]);
     }
 }
 
-/* Copies a plane of the region to where it lies in an array of the whole component; NULL: it is not wanted. */
-static void store_plane(const component_stage *s, void *array, const void *plane, size_t element, uint32_t channel,
-                        const jai_rectangle *region)
+static void store_channel(const component_stage *s, uint32_t channel, const jai_rectangle *region)
 {
-    if (array == NULL) {
-        return;
-    }
-    const size_t width = (region->right - region->left) * element;
-    const size_t line = s->arrays->columns * element;
-    uint8_t *to = (uint8_t *)array + ((size_t)channel * s->arrays->rows + region->top) * line + region->left * element;
-    const uint8_t *from = plane;
-    for (uint32_t row = region->top; row < region->bottom; row++, to += line, from += width) {
-        memcpy(to, from, width);
+    const jai_component_arrays *a = s->arrays;
+    const jai_tool_header *tools = &s->stream->tools;
+    const jai_rectangle blocks = {region->top / JAI_BLOCK, region->left / JAI_BLOCK,
+                                  jai_cover(region->bottom, JAI_BLOCK), jai_cover(region->right, JAI_BLOCK)};
+    const jai_destination scale_index = {a->scale_index, sizeof *a->scale_index, a->rows, a->columns};
+    const jai_destination sigma = {a->sigma, sizeof *a->sigma, a->rows, a->columns};
+    const jai_destination skip_mask = {a->skip_mask, sizeof *a->skip_mask, a->rows, a->columns};
+    const jai_destination average = {a->block_average, sizeof *a->block_average, jai_cover(a->rows, JAI_BLOCK),
+                                     jai_cover(a->columns, JAI_BLOCK)};
+    jai_store_plane(&scale_index, s->scale_index, channel, region);
+    jai_store_plane(&sigma, s->sigma, channel, region);
+    jai_store_plane(&skip_mask, s->mask, channel, region);
+    jai_store_plane(&average, s->average, channel, &blocks);
+    if (s->component == JAI_LUMA && tools->LEF_enabled_flag != 0 && tools->LEF_chIdx == channel) {
+        const jai_destination lef_sigma = {s->stream->arrays.lef_sigma, sizeof(int32_t), a->rows, a->columns};
+        jai_store_plane(&lef_sigma, s->sigma, 0, region);
     }
 }
 
@@ -208,7 +184,6 @@ static jai_status decode_region(component_stage *s, uint32_t number)
     const jai_substream *substream = &s->stream->residual[s->component][number];
     const bool present = substream->payload != NULL;
     const jai_rectangle region = jai_region_latents(picture, number);
-    const jai_component_arrays *a = s->arrays;
     jai_tans_decoder decoder;
     jai_tans_row coder;
     if (present) {
@@ -219,11 +194,9 @@ static jai_status decode_region(component_stage *s, uint32_t number)
     }
     load_quality_offset(s, &region);
     jai_kept_positions(picture, s->header, &region, s->kept);
-    for (uint32_t channel = 0; channel < a->channels; channel++) {
+    for (uint32_t channel = 0; channel < s->arrays->channels; channel++) {
         prepare_channel(s, channel, &region);
-        store_plane(s, a->scale_index, s->scale_index, sizeof *a->scale_index, channel, &region);
-        store_plane(s, a->sigma, s->sigma, sizeof *a->sigma, channel, &region);
-        store_plane(s, a->skip_mask, s->mask, sizeof *a->skip_mask, channel, &region);
+        store_channel(s, channel, &region);
         if (present && channel < s->header->num_chs) {
             JAI_TRY(decode_channel(s, &coder, channel, &region));
         }
@@ -285,10 +258,8 @@ static jai_status decode_component(jai_stream *stream, const jai_model *model, u
 static jai_status decode_stage(jai_stream *stream, const jai_model *model, const jai_options *options)
 {
     const jai_picture_header *picture = &stream->picture;
-    JAI_TRY(allocate_arrays(stream, JAI_LUMA, JAI_LUMA_CHANNELS, options->arrays));
-    JAI_TRY(allocate_arrays(stream, JAI_CHROMA, JAI_CHROMA_CHANNELS, options->arrays));
+    JAI_TRY(jai_arrays_allocate(stream, options->arrays));
     JAI_TRY(decode_z(stream, model));
-    stream->arrays.quality_map = NULL;
     if (picture->gain_3D_enable_flag != 0) {
         const jai_component_arrays *a = stream->arrays.component;
         JAI_TRY(jai_quality_map_decode(&stream->arrays_pool, model->residual_table, &stream->quality_map,

@@ -224,7 +224,7 @@ typedef struct jai_rendering_information {
 /* --- code stream ----------------------------------------------------------------------------------------------- */
 
 /* Bits of jai_options.arrays: the arrays that a decode stores besides z, quality map and residual. */
-enum { JAI_SCALE_INDEX = 1, JAI_SIGMA = 2, JAI_SKIP_MASK = 4 };
+enum { JAI_SCALE_INDEX = 1, JAI_SIGMA = 2, JAI_SKIP_MASK = 4, JAI_BLOCK_AVERAGE = 8, JAI_LEF_SIGMA = 16 };
 
 typedef struct jai_options {
     uint64_t max_samples;                  /* ceiling on coded luma samples, judged before any large allocation */
@@ -233,7 +233,7 @@ typedef struct jai_options {
     uint32_t arrays;                       /* JAI_SCALE_INDEX | ...: an array that is not wanted costs no memory */
 } jai_options;
 
-/* 2^27 samples, all channels, no missing regions, all arrays. */
+/* 2^27 samples, all channels, no missing regions; scale index, sigma and skip mask. */
 JAI_API void jai_options_init(jai_options *options);
 
 /* A parsed code stream: headers and the places of its sub-streams. */
@@ -267,7 +267,7 @@ JAI_API void jai_model_close(jai_model *model); /* NULL is allowed */
 
 /*
  * The arrays of one component, index order [channel, row, column]. Always all channels of the component, also when
- * fewer are coded. scale_index, sigma and skip_mask are NULL when they were not asked for.
+ * fewer are coded. What was not asked for in jai_options.arrays is NULL.
  */
 typedef struct jai_component_arrays {
     uint32_t channels;
@@ -275,16 +275,20 @@ typedef struct jai_component_arrays {
     uint32_t columns;
     uint32_t z_rows; /* ceil(height / 64) */
     uint32_t z_columns;
-    int8_t *z;            /* [channels, z_rows, z_columns], -31..31 */
-    int32_t *scale_index; /* log sigma after gain vector, beta displacement and quality map; 7 fractional bits */
-    int32_t *sigma;       /* after RVS and GRFS: what selects the coding table */
-    uint8_t *skip_mask;   /* 1: the residual is coded */
-    int16_t *residual;    /* symbols, 0 where not coded */
+    int8_t *z;              /* [channels, z_rows, z_columns], -31..31 */
+    int32_t *scale_index;   /* log sigma after gain vector, beta displacement and quality map; 7 fractional bits */
+    int32_t *sigma;         /* after RVS and GRFS: what selects the coding table */
+    uint8_t *skip_mask;     /* 1: the residual is coded */
+    int16_t *residual;      /* symbols, 0 where not coded */
+    int32_t *block_average; /* [channels, ceil(rows / 8), ceil(columns / 8)] mean of scale_index, 0..4351: what RVS,
+                               GRFS and LSBS are switched by */
 } jai_component_arrays;
 
 typedef struct jai_arrays {
     jai_component_arrays component[JAI_COMPONENTS];
     int8_t *quality_map; /* [rows, columns], -8..8; NULL when the stream has none */
+    int32_t *lef_sigma;  /* [rows, columns] sigma of the luma channel that LEF reads; NULL when it is off, names no
+                            channel, or was not asked for */
 } jai_arrays;
 
 /*

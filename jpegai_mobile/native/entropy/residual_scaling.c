@@ -1,6 +1,6 @@
 #include "residual_scaling.h"
 
-enum { BLOCK = 8, OUTSIDE = 1411, MAX_AVERAGE = 4351, MODELS = 4, INTERVALS = 4, GROUPS = 3 };
+enum { BLOCK = JAI_BLOCK, OUTSIDE = 1411, MAX_AVERAGE = 4351, MODELS = 4, INTERVALS = 4, GROUPS = 3 };
 
 /* Block averages at which the scale changes. */
 static const int16_t BREAKPOINT[MODELS][INTERVALS - 1] = {
@@ -63,19 +63,27 @@ static void add_offset(const int32_t *from, int32_t *to, size_t line, uint32_t r
     }
 }
 
+void jai_block_averages(const int32_t *scale_index, uint32_t rows, uint32_t columns, int32_t *average)
+{
+    for (uint32_t row = 0; row < rows; row += BLOCK) {
+        for (uint32_t column = 0; column < columns; column += BLOCK) {
+            *average++ = block_average(scale_index + (size_t)row * columns + column, columns, least(BLOCK, rows - row),
+                                       least(BLOCK, columns - column));
+        }
+    }
+}
+
 void jai_scale_sigma(const jai_component_header *header, unsigned model_id, uint32_t channel,
-                     const int32_t *scale_index, uint32_t rows, uint32_t columns, int32_t *sigma)
+                     const int32_t *scale_index, const int32_t *average, uint32_t rows, uint32_t columns,
+                     int32_t *sigma)
 {
     const bool rvs = header->rvs_enable_flag != 0;
     const jai_scale_group group = jai_scale_group_of(header, channel);
     for (uint32_t row = 0; row < rows; row += BLOCK) {
-        const uint32_t block_rows = least(BLOCK, rows - row);
         for (uint32_t column = 0; column < columns; column += BLOCK) {
             const size_t at = (size_t)row * columns + column;
-            const uint32_t block_columns = least(BLOCK, columns - column);
-            const int32_t average = block_average(scale_index + at, columns, block_rows, block_columns);
-            add_offset(scale_index + at, sigma + at, columns, block_rows, block_columns,
-                       jai_scale_log_offset(model_id, rvs, group, average));
+            add_offset(scale_index + at, sigma + at, columns, least(BLOCK, rows - row), least(BLOCK, columns - column),
+                       jai_scale_log_offset(model_id, rvs, group, *average++));
         }
     }
 }

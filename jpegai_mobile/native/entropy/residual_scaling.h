@@ -16,11 +16,18 @@ jai_scale_group jai_scale_group_of(const jai_component_header *header, uint32_t 
 /* What is added to sigma where the block average of sigma is `average` (0..4351). */
 int32_t jai_scale_log_offset(unsigned model_id, bool rvs, jai_scale_group group, int32_t average);
 
+/* Side of the blocks that sigma is averaged over. */
+enum { JAI_BLOCK = 8 };
+
 /*
- * sigma = scale_index + offset for a channel of a region whose top and left are multiples of 8. Both arrays are
- * [rows][columns].
+ * The mean of every block of a channel of a region whose top and left are multiples of 8: 0..4351, from scale_index
+ * [rows][columns] to average [ceil(rows / 8)][ceil(columns / 8)]. Positions outside the latent count as 1411.
  */
+void jai_block_averages(const int32_t *scale_index, uint32_t rows, uint32_t columns, int32_t *average);
+
+/* sigma = scale_index + offset for a channel of such a region. */
 void jai_scale_sigma(const jai_component_header *header, unsigned model_id, uint32_t channel,
-                     const int32_t *scale_index, uint32_t rows, uint32_t columns, int32_t *sigma);
+                     const int32_t *scale_index, const int32_t *average, uint32_t rows, uint32_t columns,
+                     int32_t *sigma);
 
 #endif
