@@ -1,9 +1,10 @@
-"""JPEG AI (ISO/IEC 6048-1 | ITU-T T.840.1) for phones: read, decode and trace code streams.
+"""JPEG AI (ISO/IEC 6048-1 | ITU-T T.840.1) for phones: read, decode, encode and trace code streams.
 
     import jpegai_mobile
 
     picture = jpegai_mobile.decode(stream_bytes, bundle="model")     # NumPy [row, column, RGB]
     description = jpegai_mobile.info(stream_bytes)                   # headers as a dictionary
+    stream_bytes = jpegai_mobile.encode(picture, bundle="model", bpp=0.5)
 
 The network runtime is loaded when the first picture is decoded, not when this package is imported.
 """
@@ -12,35 +13,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import BundleError, InvalidStream, JpegAiError, LimitExceeded, Unsupported
+from .errors import BundleError, InvalidStream, JpegAiError, LimitExceeded, PictureError, Unsupported
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .api import decode, info
+    from .api import CodeStreamFile, decode, decode_latents, encode, info, open
+    from .encoder.encoder import EncodedPicture, Encoder
+    from .encoder.options import EncodeOptions
     from .runtime.decoder import DecodedPicture, DecodeOptions, Decoder
     from .runtime.default_bundle import open_bundle
 
 __all__ = [
     "BundleError",
+    "CodeStreamFile",
     "DecodeOptions",
     "DecodedPicture",
     "Decoder",
+    "EncodeOptions",
+    "EncodedPicture",
+    "Encoder",
     "InvalidStream",
     "JpegAiError",
     "LimitExceeded",
+    "PictureError",
     "Unsupported",
     "__version__",
     "decode",
+    "decode_latents",
+    "encode",
     "info",
+    "open",
     "open_bundle",
 ]
 
 _HOME = {
+    "CodeStreamFile": "api",
     "decode": "api",
+    "decode_latents": "api",
+    "encode": "api",
     "info": "api",
+    "open": "api",
     "DecodeOptions": "runtime.decoder",
     "DecodedPicture": "runtime.decoder",
     "Decoder": "runtime.decoder",
+    "EncodedPicture": "encoder.encoder",
+    "Encoder": "encoder.encoder",
+    "EncodeOptions": "encoder.options",
     "open_bundle": "runtime.default_bundle",
 }
 """Modules of the names that are loaded when they are first used."""

@@ -1,24 +1,37 @@
-"""The functions of the package: describe and decode code streams held in memory."""
+"""The functions of the package: describe, decode and encode pictures held in memory."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .codestream.description import describe
-from .codestream.stream import read_code_stream
+from .codestream.stream import CodeStream, read_code_stream
+from .codestream.tiling import Rectangle
 from .image.chroma import to_444
 from .image.colour import Samples, yuv_to_rgb
 from .runtime.decoder import DecodeOptions, Decoder
 from .runtime.default_bundle import open_bundle
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from .encoder.options import EncodeOptions
+
 _NO_LIMIT = 1 << 62
 """More samples than the headers can announce."""
+
+Latents = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def info(data: bytes) -> dict[str, Any]:
     """Headers, segments and a summary of a code stream, JSON-ready; nothing is decoded. Raises InvalidStream."""
-    return describe(read_code_stream(data, max_samples=_NO_LIMIT, allow_missing_regions=True))
+    return describe(_headers(data))
 
 
 def decode(data: bytes, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Samples:
@@ -30,3 +43,82 @@ def decode(data: bytes, bundle: str | Path | None = None, options: DecodeOptions
     with open_bundle(bundle) as opened:
         picture = Decoder(opened).decode(data, options)
     return yuv_to_rgb(to_444(picture.planes), picture.stream.picture.bit_depth)
+
+
+def decode_latents(data: bytes, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Latents:
+    """Luma and chroma latents, float32 [ceil(H/16), ceil(W/16), 160 and 96]: what the synthesis would be given.
+
+    The features that a network for recognition wants, without the cost of making a picture. Raises as `decode`.
+    """
+    with open_bundle(bundle) as opened:
+        reconstruction = Decoder(opened).reconstruct(data, options or DecodeOptions())
+        luma, chroma = reconstruction.latents.window(Rectangle(0, 0, *reconstruction.stream.picture.sizes.latent))
+    return luma, chroma
+
+
+def encode(
+    picture: NDArray[Any] | Image,
+    bundle: str | Path | None = None,
+    *,
+    bpp: float | None = None,
+    quality: int | None = None,
+    background: str | None = None,
+    options: EncodeOptions | None = None,
+) -> bytes:
+    """Encode samples [row, column, 3] (uint8, or uint16 in 0..1023) or a Pillow image to a code stream.
+
+    `bpp` or `quality` (1..100, default 50) take the place of what `options` say about the rate; `background` is a
+    colour behind transparent samples. Raises PictureError, BundleError, or ValueError for options that make no sense.
+    """
+    # Pillow and the encoder are not loaded for those who only decode.
+    from .encoder.encoder import Encoder
+    from .encoder.options import EncodeOptions
+    from .encoder.pictures import source_picture
+
+    options = options or EncodeOptions()
+    if bpp is not None or quality is not None:
+        options = replace(options, bpp=bpp, quality=quality, beta_displacement=None)
+    with open_bundle(bundle) as opened:
+        return Encoder(opened).encode(source_picture(picture, background), options).data
+
+
+def open(path: str | PathLike[str]) -> CodeStreamFile:
+    """Read a code stream from a file; only its headers are looked at. Raises OSError or InvalidStream."""
+    data = Path(path).read_bytes()
+    return CodeStreamFile(data, _headers(data))
+
+
+@dataclass(frozen=True, eq=False)
+class CodeStreamFile:
+    """A code stream whose headers were read."""
+
+    data: bytes
+    stream: CodeStream
+    """Headers and sub-streams."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        height, width = self.stream.picture.display_size
+        return width, height
+
+    @property
+    def bit_depth(self) -> int:
+        """8 or 10."""
+        return self.stream.picture.bit_depth
+
+    def info(self) -> dict[str, Any]:
+        """As `jpegai_mobile.info`."""
+        return describe(self.stream)
+
+    def decode(self, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Samples:
+        """As `jpegai_mobile.decode`."""
+        return decode(self.data, bundle, options)
+
+    def decode_latents(self, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Latents:
+        """As `jpegai_mobile.decode_latents`."""
+        return decode_latents(self.data, bundle, options)
+
+
+def _headers(data: bytes) -> CodeStream:
+    return read_code_stream(data, max_samples=_NO_LIMIT, allow_missing_regions=True)

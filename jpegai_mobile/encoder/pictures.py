@@ -67,6 +67,13 @@ def picture_from_bytes(data: bytes, name: str, background: str | None = None) ->
         return _with_low_bytes(picture, data) if wide else picture
 
 
+def source_picture(picture: NDArray[Any] | Image.Image, background: str | None = None) -> SourcePicture:
+    """An array or a Pillow image, see `picture_from_array` and `picture_from_image`. Raises PictureError."""
+    if isinstance(picture, np.ndarray):
+        return picture_from_array(picture)
+    return picture_from_image(picture, background)
+
+
 def picture_from_array(array: NDArray[Any]) -> SourcePicture:
     """Samples [row, column, 3] or [row, column] (grey): uint8, or uint16 in 0..1023. Raises PictureError."""
     if array.ndim == 3 and array.shape[2] == 1:

@@ -1,0 +1,125 @@
+"""JPEG AI code streams in Pillow: `import jpegai_mobile.pillow_plugin`, and `Image.open` and `save` know `.jai`.
+
+    image = Image.open("photo.jai")              # headers only; the picture is decoded when it is used
+    image.save("copy.jai", quality=60)           # or bpp=0.5; also background="white"
+    use_bundle("own.bundle")                     # else $JPEGAI_BUNDLE or the packaged bundle
+
+Pillow has no RGB samples above 8 bit: 10-bit pictures are rounded to 8. `.jai` is the bare code stream, for which no
+media type is registered (`image/jaii` is that of the HEIF file), so `Image.get_format_mimetype()` gives None.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from .codestream.stream import DEFAULT_MAX_SAMPLES, read_code_stream
+from .encoder.encoder import Encoder
+from .encoder.options import EncodeOptions
+from .encoder.pictures import picture_from_image
+from .errors import InvalidStream, JpegAiError
+from .image.colour import yuv_to_rgb
+from .image.scaling import FACTORS, scaled_size
+from .runtime.bundle import Bundle
+from .runtime.decoder import DecodeOptions, Decoder, join_bands
+from .runtime.default_bundle import open_bundle
+from .runtime.view import View
+
+FORMAT = "JPEGAI"
+EXTENSION = ".jai"
+_START = bytes.fromhex("ff80ff82")
+"""Start of code stream and picture header."""
+
+_bundle: str | Path | None = None
+
+
+def use_bundle(path: str | Path | None) -> None:
+    """The model bundle for pictures opened and saved from now on; None for the default one."""
+    global _bundle
+    _bundle = path
+
+
+class JpegAiImageFile(ImageFile.ImageFile):
+    """A code stream as a Pillow image; decoded when its samples are first asked for."""
+
+    format = FORMAT
+    format_description = "JPEG AI (ISO/IEC 6048-1)"
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        self._data = self.fp.read()
+        try:
+            stream = read_code_stream(self._data, max_samples=DEFAULT_MAX_SAMPLES, allow_missing_regions=True)
+        except InvalidStream as error:
+            raise SyntaxError(str(error)) from error
+        height, width = stream.picture.display_size
+        self._full_size = self._size = width, height
+        self._mode = "RGB"
+        self._factor = 1
+        self.tile = []
+        self.info["model_id"] = stream.picture.model_id
+
+    def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
+        """Decode a half, a quarter or an eighth of the size, where that is still at least `size`."""
+        if size is None or self._data == b"":
+            return None
+        factors = [
+            f for f in FACTORS if all(full // f >= want for full, want in zip(self._full_size, size, strict=True))
+        ]
+        self._factor = max(factors, default=1)
+        height, width = scaled_size(self._full_size[::-1], self._factor)
+        self._size = width, height
+        return self.mode, (0, 0, self._full_size[0] / self._factor, self._full_size[1] / self._factor)
+
+    def load(self) -> Any:
+        """Decode the picture, unless that was done; raises OSError naming what is wrong with it."""
+        if self._data:
+            try:
+                samples = self._decoded()
+            except JpegAiError as error:
+                raise OSError(str(error)) from error
+            self.im = Image.fromarray(samples, "RGB").im
+            self._data = b""
+        return super().load()
+
+    def _decoded(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        reconstruction = _decoder(_bundle).reconstruct(self._data, DecodeOptions())
+        view = View(factor=self._factor)
+        planes = join_bands(view.bands(reconstruction, True))
+        return yuv_to_rgb(planes, 8).astype(np.uint8, copy=False)
+
+
+def _save(image: Image.Image, target: IO[bytes], filename: str | bytes) -> None:
+    """`Image.save`: quality 1..100 or bpp, background, and every field of EncodeOptions as a keyword."""
+    choices: dict[str, Any] = dict(image.encoderinfo)
+    picture = picture_from_image(image, choices.pop("background", None))
+    known = {name: choices[name] for name in EncodeOptions.__dataclass_fields__ if name in choices}
+    target.write(_encoder(_bundle).encode(picture, EncodeOptions(**known)).data)
+
+
+def _accept(prefix: bytes) -> bool:
+    return prefix.startswith(_START)
+
+
+@lru_cache(maxsize=1)
+def _opened(path: str | Path | None) -> Bundle:
+    return open_bundle(path)
+
+
+@lru_cache(maxsize=1)
+def _decoder(path: str | Path | None) -> Decoder:
+    return Decoder(_opened(path))
+
+
+@lru_cache(maxsize=1)
+def _encoder(path: str | Path | None) -> Encoder:
+    return Encoder(_opened(path))
+
+
+Image.register_open(FORMAT, JpegAiImageFile, _accept)
+Image.register_save(FORMAT, _save)
+Image.register_extension(FORMAT, EXTENSION)
