@@ -26,6 +26,8 @@ examples:
       everything a decoder needs for every model of a checkpoint tree
   jpegai-convert weights/own_model1.zip -o models.zip
       the same from a packed checkpoint, as a zip
+  jpegai-convert weights/own_model1.zip weights/own_model1_encoder.zip -o own.bundle --parts decoder,encoder
+      encoder and decoder from two packed checkpoints of the same weights
   jpegai-convert checkpoints -o bop.bundle --models 1,2 --operating-points bop --parts decoder,encoder
   jpegai-convert pack checkpoints -o packed.zip --models 1
       the decoder's tensors of a tree as one small file, for `jpegai-convert` to read
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    source = open_checkpoints(options.checkpoints)
+    source = open_checkpoints(*options.checkpoints)
     selection = Selection(
         models=options.models or _models_present(source),
         operating_points=options.operating_points,
@@ -66,9 +68,9 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _pack(options: argparse.Namespace) -> int:
-    source = CheckpointTree(options.checkpoints)
+    source = CheckpointTree(*options.checkpoints)
     models = options.models or _models_present(source)
-    data = pack(source, models, options.operating_points, options.licence or NO_LICENCE)
+    data = pack(source, models, options.operating_points, options.licence or NO_LICENCE, options.parts)
     try:
         options.output.write_bytes(data)
     except OSError as error:
@@ -91,12 +93,11 @@ def _convert_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_common(parser, "folder of checkpoints, or a packed checkpoint", "bundle to write: a folder, or NAME.zip")
+    _add_common(parser, "+", "folder of checkpoints, or packed checkpoints", "bundle to write: a folder, or NAME.zip")
     built_precisions = tuple(SCHEMES)
     for flag, known, built, default, what in (
         ("--targets", TARGETS, BUILT_TARGETS, "tflite", "runtimes"),
         ("--precision", PRECISIONS, built_precisions, "float32", "precisions of the networks"),
-        ("--parts", tuple(PARTS), tuple(PARTS), "decoder", "parts of the codec"),
     ):
         parser.add_argument(
             flag, type=_list_of(known, built), default=default, metavar="LIST",
@@ -113,16 +114,16 @@ def _not_built(_: str) -> NoReturn:
 def _pack_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="jpegai-convert pack",
-        description="Pack what decoding needs of a folder of checkpoints into one small file.",
+        description="Pack what a codec needs of a folder of checkpoints into one small file.",
         epilog="example:\n  jpegai-convert pack checkpoints -o packed.zip --models 1",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_common(parser, "folder of checkpoints", "file to write")
+    _add_common(parser, 1, "folder of checkpoints", "file to write")
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser, checkpoints: str, output: str) -> None:
-    parser.add_argument("checkpoints", type=Path, metavar="CHECKPOINTS", help=checkpoints)
+def _add_common(parser: argparse.ArgumentParser, count: int | str, checkpoints: str, output: str) -> None:
+    parser.add_argument("checkpoints", type=Path, nargs=count, metavar="CHECKPOINTS", help=checkpoints)
     parser.add_argument("-o", "--output", type=Path, required=True, help=output)
     parser.add_argument(
         "--models", type=_models, metavar="LIST",
@@ -131,6 +132,10 @@ def _add_common(parser: argparse.ArgumentParser, checkpoints: str, output: str) 
     parser.add_argument(
         "--operating-points", type=_list_of(OPERATING_POINTS, OPERATING_POINTS), default="sop,bop",
         metavar="LIST", help="operating points, of sop,bop,hop (default sop,bop)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--parts", type=_list_of(tuple(PARTS), tuple(PARTS)), default="decoder", metavar="LIST",
+        help="parts of the codec, of decoder,encoder (default decoder)",
     )  # fmt: skip
     parser.add_argument("--licence", metavar="TEXT", help="licence note to put into the file")
 

@@ -1,4 +1,4 @@
-"""One small file with what a decoder needs of a checkpoint tree: the form in which weights travel with code.
+"""One small file with what a codec needs of a checkpoint tree: the form in which weights travel with code.
 
 A zip with `index.json` and one deflated entry `FILE/TENSOR` for every tensor. Floats that float16 holds
 exactly are stored as float16, little endian. Of every tensor the lowest bytes of all elements come first,
@@ -55,22 +55,35 @@ _DAMAGE = (
 
 
 class PackedCheckpoint(CheckpointTree):
-    """A packed file behind the interface of the tree that it was made from."""
+    """A packed file, or several that were made from one tree, behind the interface of that tree."""
 
-    def __init__(self, path: Path) -> None:
-        """Read everything. Raises BundleError, naming file and tensor, when the file is not sound."""
-        data = read_file(path)
+    def __init__(self, path: Path, *more: Path) -> None:
+        """Read everything. Raises BundleError, naming file and tensor, when a file is not sound."""
         self.root = path
-        self._digest = hashlib.sha256(data).hexdigest()
+        self.licence = ""
+        self._digests: dict[str, str] = {}
+        self._files: dict[str, CheckpointFile] = {}
+        for each in (path, *more):
+            self._add(each)
+
+    def _add(self, path: Path) -> None:
+        data = read_file(path)
         try:
-            self.licence, self._files = _Unpacker(data).unpack()
+            licence, files = _Unpacker(data).unpack()
         except ValueError as error:
             raise BundleError(f"{path}: {error}") from error
+        self._digests[path.name] = hashlib.sha256(data).hexdigest()
+        self.licence = self.licence or licence
+        for name, file in files.items():
+            known = self._files.setdefault(name, file)
+            if known.sha256 != file.sha256:
+                raise BundleError(f"{path}: its {name} is not the one that {self.root} was made from")
+            self._files[name] = CheckpointFile(name, file.sha256, {**known.tensors, **file.tensors})
 
     @property
     def sources(self) -> dict[str, str]:
-        """The packed file itself -> its SHA-256."""
-        return {self.root.name: self._digest}
+        """The packed files themselves -> SHA-256."""
+        return self._digests
 
     def holds(self, name: str) -> bool:
         """Whether tensors of the checkpoint file `name` are in the pack."""
@@ -83,19 +96,25 @@ class PackedCheckpoint(CheckpointTree):
         return self._files[name]
 
 
-def open_checkpoints(path: Path) -> CheckpointTree:
-    """A checkpoint tree or a packed checkpoint. Raises BundleError when `path` is neither."""
-    return PackedCheckpoint(path) if path.is_file() else CheckpointTree(path)
+def open_checkpoints(path: Path, *more: Path) -> CheckpointTree:
+    """A checkpoint tree, or packed checkpoints of one tree. Raises BundleError when `path` is neither."""
+    return PackedCheckpoint(path, *more) if more or path.is_file() else CheckpointTree(path)
 
 
-def pack(source: CheckpointTree, models: Sequence[int], operating_points: Sequence[str], licence: str) -> bytes:
-    """The packed file of the decoder networks and integer tables of some models.
+def pack(
+    source: CheckpointTree,
+    models: Sequence[int],
+    operating_points: Sequence[str],
+    licence: str,
+    parts: Sequence[str] = ("decoder",),
+) -> bytes:
+    """The packed file of the networks of some models and, with those of the decoder, their integer tables.
 
     Raises BundleError, naming file and tensor, when one is missing.
     """
     index: dict[str, Any] = {"format": FORMAT, "version": VERSION, "licence": licence, "files": {}}
     entries: dict[str, bytes] = {}
-    for name, tensor_names in _needed_tensors(models, operating_points).items():
+    for name, tensor_names in _needed_tensors(models, operating_points, parts).items():
         file = source.read(name)
         described = {}
         for tensor_name in tensor_names:
@@ -115,13 +134,16 @@ def pack(source: CheckpointTree, models: Sequence[int], operating_points: Sequen
     return buffer.getvalue()
 
 
-def _needed_tensors(models: Sequence[int], operating_points: Sequence[str]) -> dict[str, dict[str, None]]:
-    """Checkpoint file -> the names of the tensors that decoding takes from it, in order."""
+def _needed_tensors(
+    models: Sequence[int], operating_points: Sequence[str], parts: Sequence[str]
+) -> dict[str, dict[str, None]]:
+    """Checkpoint file -> the names of the tensors that these parts of the codec take from it, in order."""
     needed: dict[str, dict[str, None]] = {}
     for model in models:
-        for component in COMPONENTS:
-            needed.setdefault(common_name(component, model), {}).update(dict.fromkeys(ENTROPY_TENSORS))
-        for topology in topologies(["decoder"], operating_points):
+        if "decoder" in parts:
+            for component in COMPONENTS:
+                needed.setdefault(common_name(component, model), {}).update(dict.fromkeys(ENTROPY_TENSORS))
+        for topology in topologies(parts, operating_points):
             names = build(*topology).parameter_names()
             needed.setdefault(checkpoint_name(topology, model), {}).update(dict.fromkeys(names))
     return needed
