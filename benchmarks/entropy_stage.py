@@ -36,7 +36,7 @@ def main() -> None:
         tables = bundle.entropy_model_bytes(picture.model_id)
         whole = Rectangle(0, 0, *picture.sizes.latent)
         latents = reconstruction.latents.window(whole)
-        networks = reconstruction.networks[0]
+        networks = reconstruction.networks.shared
         runs = {
             "entropy stage, native": lambda: run_entropy_stage(data, tables, EntropyOptions("native")),
             "entropy stage, python": lambda: run_entropy_stage(data, tables, EntropyOptions("python")),

@@ -16,7 +16,7 @@ from ..runtime.manifest import PRECISIONS
 from ..runtime.reconstruction import Reconstruction
 from ..runtime.view import View
 from .files import read_input
-from .usage import UsageError, channel_limits, positive, region, scale
+from .usage import UsageError, byte_count, channel_limits, positive, region, scale
 
 EXAMPLES = """examples:
   jpegai decode photo.jai photo.png --bundle model
@@ -53,6 +53,9 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--region", type=region, metavar="X,Y,W,H", help="decode a part of the displayed picture only")
     parser.add_argument("--scale", type=scale, default=1, metavar="1/N", help="reduce the picture by 2, 4 or 8")
+    parser.add_argument(
+        "--memory-limit", type=byte_count, metavar="SIZE", help="above the idle interpreter, such as 64MiB"
+    )
     parser.add_argument(
         "--patch", type=positive, metavar="PX", help="largest patch that is computed at a time, in samples"
     )
@@ -112,13 +115,14 @@ def _decode_options(options: argparse.Namespace) -> DecodeOptions:
         max_channels=options.max_channels,
         filters=not options.no_filters,
         allow_partial=options.allow_partial,
+        memory_limit=options.memory_limit,
         patch=None if options.patch is None else (options.patch // LATENT_GRID,) * 2,
     )
 
 
 def _print_stats(reconstruction: Reconstruction, stream_bytes: int, parsing: float, reconstructing: float) -> None:
     height, width = reconstruction.stream.picture.display_size
-    networks = reconstruction.networks[0]
+    networks = reconstruction.networks.shared
     seconds = parsing + reconstructing
     print(
         f"{width} x {height}, {stream_bytes} bytes ({8 * stream_bytes / (width * height):.3f} bit per pixel), "

@@ -7,6 +7,8 @@ import argparse
 from ..codestream.tiling import Rectangle
 from ..image.scaling import FACTORS
 
+UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+
 
 class UsageError(Exception):
     """The command line asks for something that makes no sense; exit code 2."""
@@ -37,6 +39,15 @@ def scale(text: str) -> int:
     if text not in known:
         raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(known)}")
     return known[text]
+
+
+def byte_count(text: str) -> int:
+    """A size in bytes, or with a unit: KiB, MiB, GiB, kB, MB, GB."""
+    number = text.rstrip("kKMGiB")
+    unit = text[len(number) :]
+    if unit not in UNITS or not number.replace(".", "", 1).isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 64MiB")
+    return int(float(number) * UNITS[unit])
 
 
 def positive(text: str) -> int:

@@ -96,6 +96,16 @@ class Bundle:
             raise BundleError(f"the model bundle has no {key}; it has {self._contents()}")
         return self._read(self.manifest.networks[key])
 
+    def model_bytes(self, model: int, operating_point: str, precision: str) -> int:
+        """Size of the network files that decoding a model at an operating point takes, eICCI aside."""
+        return sum(
+            self.manifest.files[name].bytes
+            for key, name in self.manifest.networks.items()
+            if (key.model, key.precision, key.target) == (model, precision, "tflite")
+            and key.operating_point in (None, operating_point)
+            and key.network in ("hyper_decoder", "context_model", "synthesis")
+        )
+
     def close(self) -> None:
         """Release the zip file, if the bundle is one."""
         self._files.close()

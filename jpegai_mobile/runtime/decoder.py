@@ -15,7 +15,8 @@ from ..image.planes import Planes
 from ..latent.model_tables import EntropyModel
 from .bundle import Bundle
 from .entropy_engine import ENGINES, EntropyOptions, run_symbol_decoding
-from .model_networks import ModelNetworks
+from .memory_budget import plan_decode
+from .model_networks import ModelNetworks, NetworkPool
 from .reconstruction import Reconstruction
 from .symbols import Symbols
 
@@ -39,7 +40,9 @@ class DecodeOptions:
     """Whether independent regions may be missing."""
     max_samples: int = DEFAULT_MAX_SAMPLES
     patch: tuple[int, int] | None = None
-    """Largest (rows, columns) of latents in one run of the synthesis; None takes whole tiles of the stream."""
+    """Largest (rows, columns) of latents in one run of the synthesis; None lets the memory limit decide."""
+    memory_limit: int | None = None
+    """Most bytes above the idle interpreter; None is no limit."""
     engine: str = ENGINES[0]
     """Which entropy engine: `native` or `python`."""
 
@@ -60,7 +63,7 @@ class Decoder:
     """Decodes streams with one bundle; prepared networks are kept from one picture to the next."""
 
     bundle: Bundle
-    _networks: dict[tuple[int, str, str, int, int], tuple[ModelNetworks, ...]] = field(default_factory=dict)
+    _networks: dict[tuple[int, str, str, int, int], NetworkPool] = field(default_factory=dict)
 
     def decode(self, data: bytes, options: DecodeOptions | None = None) -> DecodedPicture:
         """Decode a code stream; raises InvalidStream, Unsupported, LimitExceeded or BundleError."""
@@ -75,15 +78,27 @@ class Decoder:
         Raises InvalidStream, Unsupported, LimitExceeded or BundleError, as reading the rows does.
         """
         stream = read_code_stream(data, max_samples=options.max_samples, allow_missing_regions=options.allow_partial)
-        networks = self._networks_for(stream, options)
+        point = _choose_operating_point(stream, self.bundle, options.operating_point)
+        precision = choose_precision(self.bundle, options.precision)
+        model_id = stream.picture.model_id
+        plan = plan_decode(
+            stream,
+            point,
+            precision,
+            self.bundle.model_bytes(model_id, point, precision),
+            options.num_threads,
+            options.memory_limit,
+            options.patch,
+            options.filters,
+        )
         tables = self.bundle.entropy_model_bytes(stream.picture.model_id)
         if names_other_model(stream.user_data, tables):
-            model = stream.picture.model_id
-            raise BundleError(f"the stream was made with other weights than model {model} of the bundle")
+            raise BundleError(f"the stream was made with other weights than model {model_id} of the bundle")
         entropy = EntropyOptions(options.engine, options.max_channels, options.max_samples, options.allow_partial)
         decoded = run_symbol_decoding(data, stream, tables, entropy)
         symbols = Symbols(stream.picture, EntropyModel.from_bytes(tables), decoded)
-        return Reconstruction(stream, symbols, networks, options.patch)
+        networks = self._networks_for(model_id, point, precision, plan.workers, options.num_threads)
+        return Reconstruction(stream, symbols, networks, plan.patch)
 
     def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:
         """Remarks about a decode for the caller: one line each."""
@@ -94,16 +109,13 @@ class Decoder:
             return (note, *reconstruction.notes)
         return reconstruction.notes
 
-    def _networks_for(self, stream: CodeStream, options: DecodeOptions) -> tuple[ModelNetworks, ...]:
+    def _networks_for(self, model: int, point: str, precision: str, workers: int, threads: int) -> NetworkPool:
         """Networks for every patch that is computed at a time."""
-        point = _choose_operating_point(stream, self.bundle, options.operating_point)
-        precision = choose_precision(self.bundle, options.precision)
-        many = 1 if options.patch is None else options.num_threads
-        key = (stream.picture.model_id, point, precision, options.num_threads, many)
+        key = (model, point, precision, workers, threads)
         if key not in self._networks:
-            self._networks[key] = tuple(
-                ModelNetworks(self.bundle, *key[:3], num_threads=options.num_threads // many) for _ in range(many)
-            )
+            shared = ModelNetworks(self.bundle, model, point, precision, threads)
+            single = [ModelNetworks(self.bundle, model, point, precision, 1) for _ in range(workers)]
+            self._networks[key] = NetworkPool(shared, tuple(single) if workers > 1 else (shared,))
         return self._networks[key]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codestream.components import LATENT_GRID, Component
+from ..codestream.picture_header import PictureHeader
 from ..codestream.tiling import Rectangle, region_grid
 from ..codestream.tool_header import ToolHeader
 from .dependent_regions import decode_dependent_regions, on_grid
@@ -32,11 +33,16 @@ class LatentSource(Protocol):
 def latent_source(symbols: Symbols, tools: ToolHeader, networks: ModelNetworks) -> LatentSource:
     """The source for a picture: dependent regions are decoded as a whole, all else window by window."""
     picture = symbols.picture
-    if picture.region_partitioning_flag and not picture.independent_regions:
+    if holds_all_latents(picture):
         whole = Rectangle(0, 0, *picture.sizes.latent)
         latents = decode_dependent_regions(symbols, networks)
         return StoredLatents(scaled_by_lsbs(symbols, tools, whole, latents))
     return DecodedLatents(symbols, tools, networks)
+
+
+def holds_all_latents(picture: PictureHeader) -> bool:
+    """Whether the latents of the whole picture are held in memory: dependent regions are decoded together."""
+    return bool(picture.region_partitioning_flag) and not picture.independent_regions
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,3 +78,13 @@ class ModelNetworks:
     def _runner(self, network: str, component: Component, operating_point: str | None) -> NetworkRunner:
         graph = self.bundle.graph(network, component.suffix, self.model_id, operating_point, self.precision)
         return NetworkRunner(graph, self.num_threads)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkPool:
+    """The networks of a decode, prepared as often as patches are computed at a time."""
+
+    shared: ModelNetworks
+    """For latents and filters: one run at a time, with all threads."""
+    synthesis: tuple[ModelNetworks, ...]
+    """One per patch that is computed at a time; the shared ones where that is one."""

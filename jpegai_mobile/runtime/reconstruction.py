@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from ..image.chroma import from_synthesis
 from ..image.planes import Planes, cropped
 from .dependent_regions import decode_psi
 from .latent_source import LatentSource, latent_source
-from .model_networks import ModelNetworks
+from .model_networks import NetworkPool
 from .patches import plan_bands
 from .symbols import Symbols
 from .synthesis import synthesise_bands
@@ -31,8 +31,7 @@ class Reconstruction:
 
     stream: CodeStream
     symbols: Symbols
-    networks: Sequence[ModelNetworks]
-    """One per patch that is computed at a time; the first also decodes the latents."""
+    networks: NetworkPool
     patch: tuple[int, int] | None
     """Largest (rows, columns) of latents in one run; None takes whole tiles."""
 
@@ -45,7 +44,7 @@ class Reconstruction:
     @property
     def operating_point(self) -> str:
         """The synthesis transform in use."""
-        return self.networks[0].operating_point
+        return self.networks.shared.operating_point
 
     @property
     def streams_rows(self) -> bool:
@@ -68,7 +67,9 @@ class Reconstruction:
             return
         plan = plan_bands(picture, self.operating_point, self.patch, region)
         columns = range(region.left, region.right)
-        for band, samples in zip(plan, synthesise_bands(plan, self.latents, self.networks, columns), strict=True):
+        for band, samples in zip(
+            plan, synthesise_bands(plan, self.latents, self.networks.synthesis, columns), strict=True
+        ):
             first, last = max(region.top, band.rows.start), min(region.bottom, band.rows.stop)
             rows = samples[first - band.rows.start : last - band.rows.start]
             if len(rows):
@@ -83,7 +84,7 @@ class Reconstruction:
     @cached_property
     def latents(self) -> LatentSource:
         """Where synthesis gets its latents from."""
-        return latent_source(self.symbols, self.stream.tools, self.networks[0])
+        return latent_source(self.symbols, self.stream.tools, self.networks.shared)
 
     @cached_property
     def planes(self) -> Planes:
@@ -92,7 +93,7 @@ class Reconstruction:
         samples = np.empty((3, picture.height, picture.width), np.float32)
         top = 0
         plan = plan_bands(picture, self.operating_point, self.patch)
-        for band in synthesise_bands(plan, self.latents, self.networks, range(picture.width)):
+        for band in synthesise_bands(plan, self.latents, self.networks.synthesis, range(picture.width)):
             samples[:, top : top + len(band)] = band.transpose(2, 0, 1)
             top += len(band)
         y, u, v = samples
@@ -105,7 +106,7 @@ class Reconstruction:
             self.stream.tools,
             self.stream.picture,
             self.symbols.decoded.lef_sigma,
-            self.networks[0].eicci,
+            self.networks.shared.eicci,
             self.operating_point,
             filters,
         )
@@ -114,7 +115,7 @@ class Reconstruction:
         """Trace arrays of this stage by name: `psi_*` and `y_hat_*` [channel, row, column], `plane_*`."""
         named: dict[str, Array] = {}
         if latents:
-            psi = decode_psi(self.symbols, self.networks[0])
+            psi = decode_psi(self.symbols, self.networks.shared)
             y_hat = self.latents.window(Rectangle(0, 0, *self.stream.picture.sizes.latent))
             for i in Component:
                 named[f"psi_{i.suffix}"] = psi[i].transpose(2, 0, 1)

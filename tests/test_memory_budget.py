@@ -1,0 +1,91 @@
+"""Memory: the estimate holds what the operating system counts, and a limit is refused before anything is allocated."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.big_streams import enlarge
+from converters.cli import main as convert
+from jpegai_mobile import DecodeOptions, Decoder, LimitExceeded, open_bundle
+from jpegai_mobile.cli.main import main
+from jpegai_mobile.codestream.stream import read_code_stream
+from jpegai_mobile.latent.model_tables import EntropyModel
+
+from .vectors import ROOT
+
+PHOTO = ROOT / "examples" / "kodim07.jai"
+MEASURE = """
+import sys
+from pathlib import Path
+import jpegai_mobile.runtime.decoder as runtime
+from jpegai_mobile import DecodeOptions, Decoder, open_bundle
+
+def resident(kind):
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(kind + ":")[2].split()[0]) * 1024
+
+plans = []
+plan_decode = runtime.plan_decode
+runtime.plan_decode = lambda *arguments: plans.append(plan_decode(*arguments)) or plans[-1]
+stream, bundle, point, threads, limit = sys.argv[1:]
+data = Path(stream).read_bytes()
+idle = resident("VmRSS")
+options = DecodeOptions(operating_point=point, num_threads=int(threads), memory_limit=int(limit) or None)
+for band in Decoder(open_bundle(bundle)).reconstruct(data, options).bands():
+    pass
+print(plans[0].bytes_needed, resident("VmHWM") - idle)
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A code stream of 1400 x 1100 samples and its bundle."""
+    folder = tmp_path_factory.mktemp("memory")
+    bundle, stream = folder / "own.bundle", folder / "large.jai"
+    assert convert([str(ROOT / "weights" / "own_model1.zip"), "-o", str(bundle)]) == 0
+    with open_bundle(bundle) as opened:
+        model = EntropyModel.from_bytes(opened.entropy_model_bytes(1))
+    stream.write_bytes(enlarge(read_code_stream(PHOTO.read_bytes()), model, 1400, 1100))
+    return stream, bundle
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@pytest.mark.parametrize(
+    ("point", "threads", "mebibytes"), [("bop", 1, 0), ("sop", 1, 0), ("bop", 2, 180), ("bop", 1, 100)]
+)
+def test_the_estimate_is_near_the_measured_peak(
+    files: tuple[Path, Path], point: str, threads: int, mebibytes: int
+) -> None:
+    arguments = [*map(str, files), point, str(threads), str(mebibytes << 20)]
+    result = subprocess.run(
+        [sys.executable, "-c", MEASURE, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    estimate, measured = map(int, result.stdout.split())
+    assert 1.0 <= estimate / measured <= 1.5
+    assert not mebibytes or measured <= mebibytes << 20
+
+
+def test_a_limit_that_is_too_small_is_refused(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    stream, bundle = files
+    with pytest.raises(LimitExceeded, match=r"needs about \d+ MiB above the idle interpreter, the limit is 20 MiB"):
+        Decoder(open_bundle(bundle)).reconstruct(stream.read_bytes(), DecodeOptions(memory_limit=20 << 20))
+    output = str(stream.with_suffix(".png"))
+    assert main(["decode", str(stream), output, "--bundle", str(bundle), "--memory-limit", "20MiB"]) == 1
+    assert "the limit is 20 MiB" in capsys.readouterr().err
+    assert not Path(output).exists()
+
+
+@pytest.mark.parametrize(("text", "code"), [("64MiB", 0), ("0.5GB", 0), ("12parsecs", 2), ("", 2), ("MiB", 2)])
+def test_sizes_on_the_command_line(text: str, code: int) -> None:
+    from jpegai_mobile.cli.main import build_parser
+
+    arguments = ["decode", "a.jai", "a.png", "--memory-limit", text]
+    if code == 0:
+        assert build_parser().parse_args(arguments).memory_limit in (64 << 20, 500_000_000)
+    else:
+        with pytest.raises(SystemExit):
+            build_parser().parse_args(arguments)
