@@ -76,9 +76,7 @@ class MakesFolder:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("wrap", [lambda bomb: bomb, lambda bomb: {"w": bomb}, lambda bomb: {"w": [(bomb,)]}])
-def test_a_foreign_pickle_runs_nothing(
-    protocol: int, wrap: Callable[[object], object], tmp_path: Path
-) -> None:
+def test_a_foreign_pickle_runs_nothing(protocol: int, wrap: Callable[[object], object], tmp_path: Path) -> None:
     folder = tmp_path / "made"
     foreign = pickle.dumps(wrap(MakesFolder(folder)), protocol)
     refusal(bytes(Archive({}, pickle=foreign)))

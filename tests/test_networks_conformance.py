@@ -159,9 +159,7 @@ def haar(x: Array) -> Array:
         ("eicci_hop_200x136", "hop", "uv", 1, {"U": 0}),
     ],
 )
-def test_eicci(
-    stream: str, operating_point: str, component: str, index: int, changed: dict[str, int]
-) -> None:
+def test_eicci(stream: str, operating_point: str, component: str, index: int, changed: dict[str, int]) -> None:
     """Compared in the Haar domain, which keeps the rms of an error; planes are stored in steps of 1/240."""
     planes = {name: array / 240 - 8 for name, array in oracle(stream).items()}
     yuv = np.stack([planes[f"plane_{name}_u16"] for name in "YUV"]) / 255

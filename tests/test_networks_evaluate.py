@@ -127,9 +127,7 @@ def test_convolution(
 def test_transposed_convolution(
     size: tuple[int, int], kernel: tuple[int, int], stride: int, padding: int, output_padding: int, bias: bool
 ) -> None:
-    rows, columns = (
-        (n - 1) * stride - 2 * padding + k + output_padding for n, k in zip(size, kernel, strict=True)
-    )
+    rows, columns = ((n - 1) * stride - 2 * padding + k + output_padding for n, k in zip(size, kernel, strict=True))
     if rows < 1 or columns < 1:
         return
     node = TransposedConv2d(
@@ -271,9 +269,7 @@ def test_batch_norm_and_scale() -> None:
     )
     expected = np.zeros_like(conv)
     for c in range(3):
-        expected[c] = (
-            2 * p["k"][0] * ((conv[c] - p["m"][c]) / math.sqrt(p["v"][c] + 1e-5) * p["g"][c] + p["b"][c])
-        )
+        expected[c] = 2 * p["k"][0] * ((conv[c] - p["m"][c]) / math.sqrt(p["v"][c] + 1e-5) * p["g"][c] + p["b"][c])
     np.testing.assert_allclose(evaluate(graph, p, {"x": x}, (5, 6), np.float64)["y"], expected, atol=1e-12)
 
 
@@ -284,8 +280,7 @@ def test_folding_keeps_the_function_and_leaves_convolutions_only() -> None:
     assert tuple(folded_parameters) == folded.parameter_names()
     x = normal(6, 2, 5, 6)
     before, after = (
-        evaluate(g, p, {"x": x}, (5, 6), np.float64)["y"]
-        for g, p in ((graph, parameters), (folded, folded_parameters))
+        evaluate(g, p, {"x": x}, (5, 6), np.float64)["y"] for g, p in ((graph, parameters), (folded, folded_parameters))
     )
     np.testing.assert_allclose(after, before, atol=1e-5)
 
@@ -302,9 +297,7 @@ def test_float32_is_float32_throughout_and_close_to_float64() -> None:
     x = normal(6, 2, 5, 6)
     single = evaluate(graph, parameters, {"x": x}, (5, 6))["y"]
     assert single.dtype == np.float32
-    np.testing.assert_allclose(
-        single, evaluate(graph, parameters, {"x": x}, (5, 6), np.float64)["y"], rtol=1e-3
-    )
+    np.testing.assert_allclose(single, evaluate(graph, parameters, {"x": x}, (5, 6), np.float64)["y"], rtol=1e-3)
 
 
 def test_an_input_of_another_size_is_refused() -> None:

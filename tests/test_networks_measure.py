@@ -104,9 +104,7 @@ def test_an_output_depends_on_the_halo_and_on_nothing_beyond(key: catalogue.Netw
     halos = halo(graph)
     assert halos is not None
     patch = max(*graph.input_grid.values(), *graph.output_grid.values())
-    margin = (
-        max(-(-side * graph.input_grid[name] // patch) for name, sides in halos.items() for side in sides) + 1
-    )
+    margin = max(-(-side * graph.input_grid[name] // patch) for name, sides in halos.items() for side in sides) + 1
     extent = ((2 * margin + 1) * patch,) * 2
     parameters = random_parameters(graph)
     inputs = random_inputs(graph, extent)
@@ -141,10 +139,7 @@ def test_patches_with_their_halo_equal_the_whole_picture(key: catalogue.NetworkK
     halos = halo(graph)
     assert halos is not None
     patch = max(*graph.input_grid.values(), *graph.output_grid.values())
-    reach = [
-        max(-(-sides[s] * graph.input_grid[n] // patch) * patch for n, sides in halos.items())
-        for s in range(4)
-    ]
+    reach = [max(-(-sides[s] * graph.input_grid[n] // patch) * patch for n, sides in halos.items()) for s in range(4)]
     cut = max(reach) + patch
     extent = (2 * cut + patch // 2 + 1, 2 * cut + 3)
     parameters = random_parameters(graph)
@@ -155,9 +150,7 @@ def test_patches_with_their_halo_equal_the_whole_picture(key: catalogue.NetworkK
         below, right = min(extent[0], rows[1] + reach[2]), min(extent[1], columns[1] + reach[3])
         assert (below - above) * (right - left) < extent[0] * extent[1]
         part = {
-            name: x[
-                :, _span(above, below, graph.input_grid[name]), _span(left, right, graph.input_grid[name])
-            ]
+            name: x[:, _span(above, below, graph.input_grid[name]), _span(left, right, graph.input_grid[name])]
             for name, x in inputs.items()
         }
         outputs = evaluate(graph, parameters, part, (below - above, right - left), np.float64)

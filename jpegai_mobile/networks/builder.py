@@ -130,9 +130,7 @@ class GraphBuilder:
     def layer_norm(self, x: str, layer: str) -> str:
         channels = self._channels[x]
         weight, bias = f"{layer}.weight", f"{layer}.bias"
-        return self._add(
-            LayerNorm(output=layer, inputs=(x,), weight=weight, bias=bias, channels=channels), channels
-        )
+        return self._add(LayerNorm(output=layer, inputs=(x,), weight=weight, bias=bias, channels=channels), channels)
 
     def channel_attention(self, q: str, k: str, v: str, layer: str, heads: int) -> str:
         key = f"{layer}.temperature"

@@ -41,9 +41,7 @@ def batches(seed: int, streams: int) -> Iterator[list[Case]]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.splitlines()[0])
     parser.add_argument("--streams", type=int, default=2000, help="mutated streams (default: %(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=1, help="another seed gives other streams (default: %(default)s)"
-    )
+    parser.add_argument("--seed", type=int, default=1, help="another seed gives other streams (default: %(default)s)")
     options = parser.parse_args()
     seen: Counter[str] = Counter()
     failures = 0

@@ -82,8 +82,7 @@ def legal_cases(seed: int, count: int) -> list[Case]:
     """Generated legal streams."""
     model = EntropyModel.from_bytes(MODEL)
     return [
-        Case(f"generated stream {seed}/{i}", random_stream(random.Random(f"{seed}/{i}"), model))
-        for i in range(count)
+        Case(f"generated stream {seed}/{i}", random_stream(random.Random(f"{seed}/{i}"), model)) for i in range(count)
     ]
 
 

@@ -127,16 +127,12 @@ def _randomise_regions(rng: random.Random, picture: PictureHeader) -> None:
 def _randomise_component(rng: random.Random, picture: PictureHeader, component: Component) -> None:
     header: ComponentHeader = picture.components[component]
     header.multi_threading_r, header.log2_num_threads_r_minus1 = _random_threads(rng)
-    header.num_chs = rng.choice(
-        [component.channels, component.channels, rng.randrange(component.channels), 1, 0]
-    )
+    header.num_chs = rng.choice([component.channels, component.channels, rng.randrange(component.channels), 1, 0])
     header.use_cube_flags = _flag(rng)
     if header.use_cube_flags:
         rows, columns = cube_counts(picture)
         header.cube_group_flag = [_flag(rng, 0.7) for _ in range(-(-4 * rows * columns // 8))]
-        header.cube_flag = [
-            _flag(rng, 0.7) if header.cube_group_flag[i // 8] else 1 for i in range(4 * rows * columns)
-        ]
+        header.cube_flag = [_flag(rng, 0.7) if header.cube_group_flag[i // 8] else 1 for i in range(4 * rows * columns)]
     header.rvs_enable_flag = _flag(rng, 0.5)
     header.grfs_enable_flag = _flag(rng, 0.5)
     if header.grfs_enable_flag:
@@ -175,9 +171,7 @@ def _random_residuals(
     for region in latent_regions(picture):
         part = (slice(0, header.num_chs), *region.slices)
         residual = _symbols(rng, arrays.sigma[part].shape, scale, 2**15 - 1).astype(np.int16)
-        payload = encode_residual(
-            residual, header.residual_threads, arrays.sigma[part], arrays.skip_mask[part]
-        )
+        payload = encode_residual(residual, header.residual_threads, arrays.sigma[part], arrays.skip_mask[part])
         regions.append(SubStream(payload, "residual"))
     return regions
 

@@ -167,9 +167,7 @@ def mutate_model(rng: random.Random, model: bytes) -> bytes:
     body = bytearray(model[:-4])
     for _ in range(rng.choice([1, 1, 2, 40])):
         # Counts, gains and tables of luma lie at the start; noise in the weights makes another legal model.
-        position = rng.choice(
-            [rng.randrange(12), rng.randrange(400), rng.randrange(10_500), rng.randrange(len(body))]
-        )
+        position = rng.choice([rng.randrange(12), rng.randrange(400), rng.randrange(10_500), rng.randrange(len(body))])
         body[position] = rng.choice([0, 0xFF, 0x80, rng.randrange(256)])
     if rng.random() < 0.1:
         body = body[: rng.randrange(len(body))] if rng.random() < 0.5 else body + bytes(rng.randint(1, 9))
