@@ -18,6 +18,7 @@ from ..runtime.bundle import Bundle
 from ..runtime.decoder import choose_precision
 from ..runtime.model_networks import ModelNetworks
 from .analysis import ComponentAnalysis, analyse
+from .cube_flags import set_cube_flags
 from .header import coded_size, picture_header, set_beta_displacement
 from .networks import EncoderNetworks, check_encodable, encodable_models
 from .options import DEFAULT_QUALITY, EncodeOptions
@@ -56,7 +57,7 @@ class Encoder:
         check_encodable(self.bundle, options.model)
         model, beta = self._start(options)
         samples = picture.size[0] * picture.size[1]
-        coding = self._coding(picture, model, options)
+        coding = self.prepare(picture, model, options)
         if options.bpp is None:
             data = coding.code(beta)
             return EncodedPicture(data, model, beta, 1, 8 * len(data) / samples)
@@ -78,7 +79,8 @@ class Encoder:
         model = nearest_model(position, models)
         return model, displacement(position, model)
 
-    def _coding(self, picture: SourcePicture, model: int, options: EncodeOptions) -> Coding:
+    def prepare(self, picture: SourcePicture, model: int, options: EncodeOptions) -> Coding:
+        """Run the networks that do not depend on the rate; raises PictureError or BundleError."""
         encoder, decoder = self._networks_for(model, options)
         header = picture_header(picture, model, options)
         tables = self.bundle.entropy_model_bytes(model)
@@ -140,7 +142,10 @@ class Coding:
         )
 
     def _residual_stream(self, component: Component) -> bytes:
+        set_cube_flags(self.header, component, None)
         quantised = self.quantise(component)
+        if self.options.cube_flags and set_cube_flags(self.header, component, quantised.worth_of_skipped):
+            quantised = self.quantise(component)
         threads = self.header.components[component].residual_threads
         coded = slice(0, self.header.components[component].num_chs)
         return encode_residuals(

@@ -26,10 +26,12 @@ from ..runtime.latents import Reach, merge_chroma, placed
 from ..runtime.model_networks import ModelNetworks
 from ..runtime.windows import equal_windows
 from .analysis import ComponentAnalysis
+from .cube_flags import cost_of_zeros, gain_of_coding
 
 Array = NDArray[np.float32]
 WINDOW = 64
 """Largest side, in latents, of the core of a window."""
+_EVERYWHERE = slice(None), slice(None)
 MAX_SYMBOL = np.iinfo(np.int16).max
 
 
@@ -40,6 +42,8 @@ class QuantisedComponent:
     residual: NDArray[np.int16]
     sigma: NDArray[np.int32]
     skip_mask: NDArray[np.bool_]
+    worth_of_skipped: Array
+    """Bits [h, w] that coding the skipped positions would be worth; see `cube_flags`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +101,7 @@ def quantise_component(
     quantiser = _Quantiser(component, Steps(scalers, blocks, quality_map), analysis, mask, networks)
     for region, window in _windows(picture):
         quantiser.run(region, window)
-    return QuantisedComponent(quantiser.residual, sigma, mask)
+    return QuantisedComponent(quantiser.residual, sigma, mask, quantiser.gain - cost_of_zeros(sigma, mask))
 
 
 def _is_scaled(header: ComponentHeader) -> bool:
@@ -127,6 +131,7 @@ class _Quantiser:
         self._component, self._steps, self._analysis = component, steps, analysis
         self._mask, self._networks = mask, networks
         self.residual = np.zeros(mask.shape, np.int16)
+        self.gain = np.zeros(mask.shape[1:], np.float32)
 
     def run(self, region: Rectangle, window: Rectangle) -> None:
         """Quantise the latents of a window inside a region."""
@@ -139,20 +144,36 @@ class _Quantiser:
         psi = psi[rows.psi_in_z, columns.psi_in_z]
         seen = placed(rows.residual, columns.residual, region, LATENT_GRID)
         if self._component is Component.CHROMA:
-            prediction = merge_chroma(psi, (seen.height, seen.width))
-            self._quantise(seen, prediction, (0, 0), 1)
-            return
-        # The margin is quantised too: it is context of the window, and comes out as it does in its own window.
-        for phase in STAGE_PHASES:
-            known = self._steps.dequantise(self.residual[:, *seen.slices], seen)
-            prediction = self._networks.context_model(known, psi, (rows.psi_samples, columns.psi_samples))
-            self._quantise(seen, prediction, phase, 2)
+            residual, gain = self._chroma(seen, psi)
+        else:
+            residual, gain = self._luma(seen, psi, (rows.psi_samples, columns.psi_samples))
+        # What is outside the window was context: exact where the window depends on it, and not beyond.
+        inside = rows.latents_in_residual, columns.latents_in_residual
+        self.residual[:, *window.slices] = residual[:, *inside]
+        self.gain[window.slices] = gain[inside]
 
-    def _quantise(self, seen: Rectangle, prediction: Array, phase: tuple[int, int], stride: int) -> None:
-        """Every `stride`-th row and column of a window from `phase` on."""
-        part = tuple(slice(start, None, stride) for start in phase)
+    def _chroma(self, seen: Rectangle, psi: Array) -> tuple[NDArray[np.int16], Array]:
+        """Symbols [C, row, column], and what coding skipped ones would gain [row, column]."""
+        prediction = merge_chroma(psi, (seen.height, seen.width))
+        return self._quantised(seen, prediction, _EVERYWHERE)
+
+    def _luma(self, seen: Rectangle, psi: Array, extent: tuple[int, int]) -> tuple[NDArray[np.int16], Array]:
+        """Likewise, phase by phase."""
+        residual = np.zeros((len(self._mask), seen.height, seen.width), np.int16)
+        gain = np.zeros((seen.height, seen.width), np.float32)
+        for row, column in STAGE_PHASES:
+            phase = slice(row, None, 2), slice(column, None, 2)
+            prediction = self._networks.context_model(self._steps.dequantise(residual, seen), psi, extent)
+            residual[:, *phase], gain[phase] = self._quantised(seen, prediction, phase)
+        return residual, gain
+
+    def _quantised(
+        self, seen: Rectangle, prediction: Array, part: tuple[slice, slice]
+    ) -> tuple[NDArray[np.int16], Array]:
+        """Symbols and gain of those rows and columns of a window."""
         values = self._analysis.latent[seen.slices][part] - prediction[part]
         values *= self._steps.multipliers(seen)[part]
-        np.clip(np.rint(values, out=values), -MAX_SYMBOL, MAX_SYMBOL, out=values)
-        coded = self._mask[:, *seen.slices][:, *part]
-        self.residual[:, *seen.slices][:, *part] = np.where(coded, values.transpose(2, 0, 1), 0)
+        symbols = np.clip(np.rint(values), -MAX_SYMBOL, MAX_SYMBOL)
+        coded = self._mask[:, *seen.slices][:, *part].transpose(1, 2, 0)
+        gain = gain_of_coding(values, symbols, coded)
+        return np.where(coded, symbols, 0).transpose(2, 0, 1).astype(np.int16), gain

@@ -1,0 +1,278 @@
+"""The encoder with the project's own weights: what it codes is what decoders decode."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import jpegai_mobile
+from jpegai_mobile import BundleError, EncodeOptions, PictureError
+from jpegai_mobile.codestream.components import Component
+from jpegai_mobile.codestream.model_mark import MAGIC
+from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
+from jpegai_mobile.encoder import cube_flags, quantisation
+from jpegai_mobile.encoder.analysis import analyse
+from jpegai_mobile.encoder.encoder import Coding
+from jpegai_mobile.encoder.header import coded_size, level
+from jpegai_mobile.encoder.options import MAX_BETA, MIN_BETA
+from jpegai_mobile.encoder.pictures import SourcePicture
+from jpegai_mobile.encoder.quality import displacement, nearest_model, position_of_quality
+from jpegai_mobile.encoder.rate_control import MAX_PASSES, search
+from jpegai_mobile.image.colour import yuv_to_rgb
+from jpegai_mobile.latent.block_average import block_average, spread_blocks
+from jpegai_mobile.latent.residual_scaling import residual_scale
+from jpegai_mobile.runtime.dequantise import scaler
+from jpegai_mobile.runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage
+
+from .encoding import own_bundle_path, own_decoder, own_encoder, photo, psnr, random_picture
+
+
+def prepared(picture: SourcePicture, **options: object) -> Coding:
+    return own_encoder().prepare(picture, 1, EncodeOptions(**options))
+
+
+def decoded(data: bytes) -> np.ndarray:
+    result = own_decoder().decode(data)
+    return yuv_to_rgb(result.planes, result.stream.picture.bit_depth)
+
+
+def assert_codes_what_it_quantised(coding: Coding, data: bytes) -> None:
+    """Both engines read the symbols that the encoder wrote, and the latents are as near as the step allows."""
+    arrays = [run_entropy_stage(data, coding.tables, EntropyOptions(engine)) for engine in ENGINES]
+    latents = jpegai_mobile.decode_latents(data, own_bundle_path())
+    for i in Component:
+        quantised = coding.quantise(i)
+        for engine in arrays:
+            component = engine.components[i]
+            assert np.array_equal(component.z, coding.analysis[i].z)
+            assert np.array_equal(component.residual, quantised.residual)
+            assert np.array_equal(component.skip_mask, quantised.skip_mask)
+            assert np.array_equal(component.sigma, quantised.sigma)
+        gain = coding.model.components[i].gain.astype(np.int32)
+        steps = scaler(gain + coding.header.beta_displacement_log(i))[:, None, None]
+        scale = residual_scale(block_average(component.scale_index), coding.header.components[i], 1)
+        if scale is not None:
+            steps = steps * spread_blocks(scale, *map(range, component.sigma.shape[1:])) / 128
+        error = np.abs(coding.analysis[i].latent - latents[i]).transpose(2, 0, 1) * steps
+        assert error[quantised.skip_mask].max(initial=0) < 0.5 + 1e-3
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 150), st.integers(1, 150)),
+    seed=st.integers(0, 99),
+    bit_depth=st.sampled_from([8, 10]),
+    beta=st.integers(MIN_BETA, 1000),
+    chroma_beta=st.none() | st.integers(-600, 600),
+    coder_threads=st.sampled_from([1, 2, 4, 8, 16]),
+    operating_point=st.sampled_from(["sop", "bop", "hop"]),
+    engine=st.sampled_from(ENGINES),
+)
+def test_streams_hold_what_was_encoded(
+    size: tuple[int, int], seed: int, bit_depth: int, beta: int, chroma_beta: int | None, coder_threads: int,
+    operating_point: str, engine: str,
+) -> None:  # fmt: skip
+    picture = random_picture(*size, seed, bit_depth)
+    coding = prepared(
+        picture,
+        beta_displacement=beta,
+        chroma_beta_displacement=chroma_beta,
+        coder_threads=coder_threads,
+        operating_point=operating_point,
+        engine=engine,
+    )
+    data = coding.code(beta)
+    assert_codes_what_it_quantised(coding, data)
+    samples = decoded(data)
+    assert samples.shape == (*size, 3)
+    assert samples.dtype == picture.samples.dtype
+
+
+@pytest.mark.parametrize("threads", [1, 16])
+def test_both_engines_write_the_same_bytes(threads: int) -> None:
+    streams = {
+        own_encoder().encode(photo(), EncodeOptions(quality=40, coder_threads=threads, engine=engine)).data
+        for engine in ENGINES
+    }
+    assert len(streams) == 1
+
+
+def test_the_stream_does_not_depend_on_threads() -> None:
+    streams = {own_encoder().encode(photo(), EncodeOptions(num_threads=threads)).data for threads in (1, 2, 3)}
+    assert len(streams) == 1
+
+
+def test_a_photo_survives() -> None:
+    assert psnr(decoded(own_encoder().encode(photo(), EncodeOptions(bpp=1.0)).data), photo().samples) > 30
+
+
+def test_ten_bits_are_coded_as_ten_bits() -> None:
+    wide = SourcePicture(photo().samples.astype(np.uint16) * 4)
+    options = EncodeOptions(beta_displacement=300)
+    narrow, ten = (decoded(own_encoder().encode(picture, options).data) for picture in (photo(), wide))
+    assert ten.dtype == np.uint16
+    assert psnr(ten, wide.samples, 1023) == pytest.approx(psnr(narrow, photo().samples), abs=0.3)
+
+
+def test_windows_equal_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = random_picture(331, 227, 1)
+    coding = prepared(picture, beta_displacement=100)
+    whole = coding.code(100)
+    monkeypatch.setattr(quantisation, "WINDOW", 6)
+    assert coding.code(100) == whole
+    networks = own_encoder()._networks_for(1, coding.options)[0]
+    for patch in (1, 6):
+        for part, expected in zip(analyse(picture, coded_size(picture), networks, patch), coding.analysis, strict=True):
+            assert np.array_equal(part.latent, expected.latent)
+            assert np.array_equal(part.z, expected.z)
+
+
+@pytest.mark.parametrize("tools", [{"rvs_enable_flag": 1}, {"grfs_enable_flag": 1}, {"num_chs": 17}])
+def test_tools_of_the_header_are_obeyed(tools: dict[str, int]) -> None:
+    coding = prepared(photo(), beta_displacement=200)
+    for component in coding.header.components:
+        for name, value in tools.items():
+            setattr(component, name, value)
+        component.grfs_channel_flag = [i % 2 for i in range(component.num_chs)] if component.grfs_enable_flag else []
+    data = coding.code(200)
+    assert_codes_what_it_quantised(coding, data)
+    assert len(data) != len(prepared(photo(), beta_displacement=200).code(200))
+    for i in Component:
+        assert coding.quantise(i).residual.any()
+
+
+def test_cube_flags_code_what_skipping_would_lose(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture, options = random_picture(300, 300, 7), EncodeOptions(beta_displacement=-700, cube_flags=True)
+    without = own_encoder().prepare(picture, 1, replace(options, cube_flags=False)).code(-700)
+    monkeypatch.setattr(cube_flags, "ZERO_BITS", np.zeros_like(cube_flags.ZERO_BITS))
+    monkeypatch.setattr(cube_flags, "ESCAPE_BITS", np.float32(0))
+    coding = own_encoder().prepare(picture, 1, options)
+    data = coding.code(-700)
+    header = read_code_stream(data).picture.components[Component.LUMA]
+    assert header.use_cube_flags and 0 < header.cube_flag.count(0) < len(header.cube_flag)
+    assert_codes_what_it_quantised(coding, data)
+    assert len(data) > len(without)
+    assert psnr(decoded(data), picture.samples) > psnr(decoded(without), picture.samples)
+
+
+@pytest.mark.parametrize("bpp", [0.1, 0.5, 1.2])
+def test_bpp_is_hit_in_few_passes(bpp: float) -> None:
+    for picture in (photo(), random_picture(200, 300, 3)):
+        encoded = own_encoder().encode(picture, EncodeOptions(bpp=bpp))
+        assert len(encoded.data) * 8 / (picture.size[0] * picture.size[1]) == encoded.bits_per_sample
+        assert encoded.bits_per_sample == pytest.approx(bpp, rel=0.02)
+        assert encoded.passes <= MAX_PASSES
+        assert not encoded.notes
+
+
+def test_a_rate_out_of_reach_is_told() -> None:
+    encoded = own_encoder().encode(random_picture(64, 64, 0), EncodeOptions(bpp=0.01))
+    assert "as near to 0.01 as was found" in encoded.notes[0]
+
+
+@given(slope=st.floats(0.5, 2), curve=st.floats(-0.3, 0.3), at_zero=st.floats(8, 16), target=st.floats(9, 16))
+def test_search_finds_sizes_of_any_smooth_curve(slope: float, curve: float, at_zero: float, target: float) -> None:
+    def code(beta: int) -> bytes:
+        x = beta / 400
+        return bytes(round(2 ** min(at_zero + slope * x + curve * x * abs(x) / 8, 20)))
+
+    attempt, passes = search(2**target, 0, code)
+    assert passes <= MAX_PASSES
+    within = abs(len(attempt.stream) / 2**target - 1) < 0.02
+    assert within or attempt.beta in (MIN_BETA, MAX_BETA) or abs(target - at_zero) > 3 * slope
+
+
+def test_quality_is_a_stable_scale() -> None:
+    assert [position_of_quality(q) for q in (1, 25, 50, 75, 100)] == [-1176, -600, 0, 600, 1200]
+    chosen = {q: nearest_model(position_of_quality(q), (0, 1, 2, 3)) for q in (1, 25, 50, 75, 100)}
+    assert chosen == {1: 0, 25: 0, 50: 1, 75: 2, 100: 3}
+    assert [displacement(600, model) for model in range(4)] == [1172, 600, 28, -544]
+    assert nearest_model(600, (1,)) == 1
+    sizes = [len(own_encoder().encode(photo(), EncodeOptions(quality=q)).data) for q in (5, 30, 50, 70, 90)]
+    assert sizes == sorted(sizes)
+    default = own_encoder().encode(photo())
+    assert (default.model, default.beta_displacement) == (1, 0)
+
+
+def test_headers_say_profile_level_and_size() -> None:
+    header = read_code_stream(own_encoder().encode(random_picture(3, 70, 0)).data).picture
+    assert (header.height, header.width, header.display_size) == (64, 70, (3, 70))
+    assert (header.decoder_profile_id, header.synthesis_transform_id, header.level_idc) == (1, [1, 0], 12)
+    assert not header.components[0].synthesis_tile_enable
+    simple = own_encoder().encode(random_picture(64, 64, 0), EncodeOptions(operating_point="sop", coder_threads=4))
+    header = read_code_stream(simple.data).picture
+    assert (header.decoder_profile_id, header.synthesis_transform_id) == (0, [0])
+    assert (header.z_threads, header.components[1].residual_threads) == (4, 4)
+
+
+def test_large_pictures_are_tiled_for_synthesis() -> None:
+    picture = SourcePicture(np.full((1030, 1030, 3), 90, np.uint8))
+    for component in read_code_stream(own_encoder().encode(picture).data).picture.components:
+        tiles = component.synthesis_tile_enable, component.synthesis_tile_size, component.synthesis_tile_overlap
+        assert tiles == (1, 64, 4)
+
+
+@pytest.mark.parametrize(
+    ("samples", "model", "expected"),
+    [(6220800, 1, 12), (6220801, 0, 22), (24883201, 3, 31), (149817600, 2, 41), (398131200, 1, 52)],
+)
+def test_level(samples: int, model: int, expected: int) -> None:
+    assert level(samples, model) == expected
+
+
+def test_a_picture_above_all_levels_is_refused() -> None:
+    with pytest.raises(PictureError, match="398131200"):
+        level(398131201, 1)
+
+
+def test_streams_name_their_weights() -> None:
+    data = own_encoder().encode(photo()).data
+    stream = read_code_stream(data)
+    tables = own_encoder().bundle.entropy_model_bytes(1)
+    assert stream.user_data == MAGIC + hashlib.sha256(tables).digest()
+    stream.user_data = MAGIC + bytes(32) + b"of others"
+    with pytest.raises(BundleError, match="other weights than model 1"):
+        own_decoder().decode(write_code_stream(stream))
+    for harmless in (MAGIC + hashlib.sha256(tables).digest() + b"more", b"JAIMODL", b"", MAGIC + bytes(31), None):
+        stream.user_data = harmless
+        own_decoder().decode(write_code_stream(stream))
+    assert read_code_stream(own_encoder().encode(photo(), EncodeOptions(model_mark=False)).data).user_data is None
+
+
+def test_a_bundle_without_encoder_is_named() -> None:
+    with pytest.raises(BundleError, match="cannot encode with model 3; it can with 1"):
+        own_encoder().encode(photo(), EncodeOptions(model=3))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"bpp": 0.5, "quality": 50},
+        {"bpp": 0},
+        {"quality": 101},
+        {"model": 4},
+        {"beta_displacement": 2048},
+        {"chroma_beta_displacement": -2049},
+        {"operating_point": "top"},
+        {"coder_threads": 3},
+        {"num_threads": 0},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        EncodeOptions(**wrong)
+
+
+def test_python_functions() -> None:
+    data = jpegai_mobile.encode(photo().samples, own_bundle_path(), bpp=0.6)
+    assert len(data) * 8 / photo().samples[..., 0].size == pytest.approx(0.6, rel=0.02)
+    assert jpegai_mobile.encode(photo().samples, own_bundle_path()) == own_encoder().encode(photo()).data
+    assert np.array_equal(jpegai_mobile.decode(data, own_bundle_path()), decoded(data))
+    luma, chroma = jpegai_mobile.decode_latents(data, own_bundle_path())
+    rows, columns = (-(-length // 16) for length in photo().size)
+    assert luma.shape == (rows, columns, 160) and chroma.shape == (rows, columns, 96)
