@@ -1,0 +1,180 @@
+"""The command `jpegai-devices`: the same streams on many devices, and a report of what each made of them.
+
+Exit codes: 0 all agree, 1 a divergence or bad input, 2 wrong usage, 3 a named target is absent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jpegai_mobile.cli.files import read_input
+from jpegai_mobile.codestream.stream import read_code_stream
+from jpegai_mobile.errors import JpegAiError
+from jpegai_mobile.image.output_stream import output_stream
+from jpegai_mobile.runtime.default_bundle import open_bundle
+from jpegai_mobile.runtime.entropy_engine import ENGINES
+from jpegai_mobile.version import __version__
+
+from .compare_files import compare_files
+from .engine_traces import engine_trace
+from .errors import AbsentTarget
+from .matrix import run_matrix
+from .report import write_report
+from .results import Results, Verdict
+from .sources import find_sources
+from .streams import find_streams
+from .targets import QEMU, UnknownTarget, make_target
+from .toolchain import ISAS, setup_command
+
+DIVERGENCE, USAGE, ABSENT = 1, 2, 3
+
+_EXAMPLES = """\
+examples:
+  jpegai-devices run --targets host,qemu-aarch64@cortex-a53,qemu-s390x --streams streams --bundle model.jaib -o report
+      every stream on three targets; open report/index.html
+  jpegai-devices run --targets host+clang+O0,host+gcc+O3+fast-math --streams streams --bundle model.jaib -o report
+      compilers and flags
+  jpegai-devices compare report/report.json other/report.json
+      the same streams, tested elsewhere
+  jpegai-devices targets
+      what can be tested on this machine, and the command that installs the rest
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(words)
+    options.command_line = shlex.join(["jpegai-devices", *words])
+    try:
+        code: int = options.run(options)
+        return code
+    except UnknownTarget as error:
+        return _fail(str(error), USAGE)
+    except AbsentTarget as error:
+        return _fail(str(error), ABSENT)
+    except JpegAiError as error:
+        return _fail(str(error), DIVERGENCE)
+    except OSError as error:
+        return _fail(f"{error.filename or 'file'}: {error.strerror or error}", DIVERGENCE)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+
+
+def _fail(text: str, code: int) -> int:
+    print(f"jpegai-devices: {text}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="jpegai-devices",
+        description="Show that devices decode JPEG AI code streams to the same symbols, bit for bit.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"jpegai-mobile {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_run(commands.add_parser("run", help="streams on targets, and a report"))
+    _add_compare(commands.add_parser("compare", help="find the first divergence of two traces or reports"))
+    _add_trace(commands.add_parser("trace", help="write the canonical trace of a stream"))
+    targets = commands.add_parser("targets", help="list targets, and the command that installs what is missing")
+    targets.set_defaults(run=_targets)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--targets", required=True, metavar="LIST", help="comma-separated names, see `targets`")
+    parser.add_argument("--streams", required=True, type=Path, metavar="DIR", help="NAME.jai or NAME/stream.jai")
+    parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE)")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="REPORT", help="folder for the report")
+    parser.add_argument("--source", type=Path, metavar="DIR", help="checkout to build from (default: this package)")
+    parser.add_argument("--match", default="*", metavar="PATTERN", help="only streams whose name fits (shell pattern)")
+    parser.add_argument("--allow-absent", action="store_true", help="absent targets do not change the exit code")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="targets at work at a time (default 1)")
+    parser.set_defaults(run=_run)
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", type=Path, metavar="A", help="trace, report.json, or folder of a report")
+    parser.add_argument("second", type=Path, metavar="B", help="the same kind of thing")
+    parser.set_defaults(run=_compare)
+
+
+def _add_trace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", metavar="STREAM", help="code stream, or - for stdin")
+    parser.add_argument("output", metavar="OUT", help="where the trace goes, or - for stdout")
+    parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE)")
+    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help="default: %(default)s")
+    parser.set_defaults(run=_trace)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.jobs < 1:
+        return _fail(f"--jobs {options.jobs}: at least 1", USAGE)
+    sources = find_sources(options.source)
+    targets = [make_target(name, sources) for name in dict.fromkeys(options.targets.split(","))]
+    streams = find_streams(options.streams, options.match)
+    if not streams:
+        return _fail(f"{options.streams}: no NAME.jai or NAME/stream.jai that fits {options.match}", DIVERGENCE)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    results = Results(__version__, now, options.command_line)
+    with open_bundle(options.bundle) as bundle, tempfile.TemporaryDirectory() as folder:
+        options.output.mkdir(parents=True, exist_ok=True)
+        run_matrix(
+            results, targets, streams, bundle, Path(folder),
+            jobs=options.jobs, keep=options.output / "traces", progress=_progress,
+        )  # fmt: skip
+    write_report(results, options.output)
+    _summarise(results, options.output)
+    if results.bad:
+        return DIVERGENCE
+    return ABSENT if results.absent and not options.allow_absent else 0
+
+
+def _summarise(results: Results, output: Path) -> None:
+    counts = ", ".join(f"{results.count(verdict)} {verdict}" for verdict in Verdict if results.count(verdict))
+    print(f"{len(results.streams)} streams on {len(results.targets)} targets: {counts or 'nothing was tested'}")
+    for line in results.skipped:
+        print(f"skipped: {line}")
+    print(f"report: {output / 'index.html'}")
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    lines = compare_files(options.first, options.second)
+    print("\n".join(lines) or "equal")
+    return DIVERGENCE if lines else 0
+
+
+def _trace(options: argparse.Namespace) -> int:
+    data = read_input(options.input)
+    with open_bundle(options.bundle) as bundle:
+        model = bundle.entropy_model_bytes(read_code_stream(data).picture.model_id)
+    trace = engine_trace(data, model, options.engine)
+    with output_stream(options.output) as stream:
+        stream.write(trace)
+    return 0
+
+
+def _targets(_: argparse.Namespace) -> int:
+    sources = find_sources()
+    for name in ("host", "python", *(QEMU + isa for isa in ISAS)):
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                make_target(name, sources).prepare(Path(folder))
+                print(f"{name:<14} ready")
+            except JpegAiError as error:
+                print(f"{name:<14} absent: {error}")
+    print(f"{'adb:SERIAL':<14} a phone that `adb devices` lists")
+    print(f"\nEmulators and cross compilers on Debian and Ubuntu:\n  {setup_command()}")
+    return 0

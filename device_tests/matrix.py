@@ -1,0 +1,133 @@
+"""Runs streams on targets and judges every trace."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from jpegai_mobile.errors import BundleError
+from jpegai_mobile.runtime.bundle import Bundle
+
+from .comparison import differing_map, first_divergence
+from .errors import AbsentTarget, TargetError, TraceError
+from .results import Cell, Results, TargetFacts, Verdict
+from .streams import Case, StreamFile, prepare_case
+from .targets import ProgramRun, Target
+from .trace_file import Trace, read_trace
+
+MAP_SIZE = 256
+"""Longer side of a map of differences, in pixels, at least."""
+
+
+def run_matrix(
+    results: Results,
+    targets: Sequence[Target],
+    streams: Sequence[StreamFile],
+    bundle: Bundle,
+    workspace: Path,
+    *,
+    jobs: int = 1,
+    keep: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Fill `results` with every stream on every target, `jobs` targets at a time.
+
+    Diverging traces and their references are kept in the folder `keep`. `progress` gets one line per step.
+    """
+    with ThreadPoolExecutor(jobs) as pool:
+        folders = [workspace / f"target{number}" for number in range(len(targets))]
+        results.targets += pool.map(_prepare, targets, folders)
+        for facts in results.targets:
+            progress(f"{facts.name}: {facts.absent or facts.failed or 'ready'}")
+        results.skipped += [f"target {facts.name}: {facts.absent}" for facts in results.absent]
+        for number, stream in enumerate(streams, 1):
+            try:
+                case = prepare_case(stream, bundle, workspace)
+            except BundleError as error:
+                results.skipped.append(f"stream {stream.name}: {error}")
+                continue
+            judge = partial(_judge, case, keep)
+            cells = list(pool.map(judge, targets, folders, results.targets))
+            results.streams.append(case.facts)
+            results.cells += cells
+            bad = [f"{cell.target} {cell.verdict}" for cell in cells if cell.verdict.bad]
+            progress(f"[{number}/{len(streams)}] {stream.name}: {', '.join(bad) or 'all agree'}")
+
+
+def _prepare(target: Target, folder: Path) -> TargetFacts:
+    folder.mkdir()
+    try:
+        target.prepare(folder)
+    except AbsentTarget as error:
+        return TargetFacts(target.name, absent=str(error))
+    except TargetError as error:
+        return TargetFacts(target.name, failed=str(error))
+    return TargetFacts(target.name, facts=target.describe())
+
+
+def _judge(case: Case, keep: Path | None, target: Target, folder: Path, facts: TargetFacts) -> Cell:
+    """Make the trace of a case on a target and compare it with the reference."""
+    if facts.absent or facts.failed:
+        verdict = Verdict.ABSENT if facts.absent else Verdict.FAILED
+        return Cell(case.facts.name, target.name, verdict, facts.absent or facts.failed)
+    pulled = folder / "pulled"
+    try:
+        run = target.run(target.push(case.path), target.push(case.tables))
+        if run.status == 0:
+            target.pull(pulled)
+    except TargetError as error:
+        return Cell(case.facts.name, target.name, Verdict.FAILED, str(error))
+    verdict, detail, image = _compare(run, pulled, case)
+    if verdict is Verdict.DIVERGES and keep is not None and run.status == 0:
+        keep.mkdir(parents=True, exist_ok=True)
+        (keep / f"{case.facts.name}.reference.trace").write_bytes(case.trace)
+        pulled.replace(keep / f"{case.facts.name}.{_file_name(target.name)}.trace")
+    return Cell(
+        case.facts.name, target.name, verdict, detail, run.fact("milliseconds"), run.fact("peak_bytes"), image
+    )  # fmt: skip
+
+
+def _compare(run: ProgramRun, pulled: Path, case: Case) -> tuple[Verdict, str, str]:
+    """Verdict, detail and map of differences."""
+    if run.status != case.status:
+        expected = f"status {case.status} ({case.facts.error})" if case.status else "a trace"
+        got = f"status {run.status} ({run.message})" if run.status else "a trace"
+        known = run.status in range(0, 16)
+        return (Verdict.DIVERGES if known else Verdict.FAILED), f"{got} where the reference gives {expected}", ""
+    if run.status:
+        return Verdict.REFUSED, run.message, ""
+    data = pulled.read_bytes()
+    if data == case.trace:
+        return Verdict.EXACT, "", ""
+    try:
+        reference, trace = case.reference(), read_trace(data)
+    except TraceError as error:
+        return Verdict.FAILED, f"the trace is damaged: {error}", ""
+    divergence = first_divergence(reference, trace)
+    if divergence is None:
+        return Verdict.FAILED, "the trace is written differently, although its records are equal", ""
+    image = _map(reference, trace, divergence.record) if len(divergence.place) > 1 else ""
+    return Verdict.DIVERGES, str(divergence), image
+
+
+def _map(reference: Trace, trace: Trace, name: str) -> str:
+    """Where two records of a name differ, as a PNG in base64: white, equal; the darker, the more channels differ."""
+    first, second = (next(r for r in t.records if r.name == name) for t in (reference, trace))
+    counts = differing_map(first, second)
+    shade = np.where(counts, 200 - 200 * counts // max(int(counts.max()), 1), 255).astype(np.uint8)
+    picture = Image.fromarray(np.stack([np.where(counts, 255, shade), shade, shade], axis=-1).astype(np.uint8))
+    factor = max(1, MAP_SIZE // max(picture.size))
+    file = io.BytesIO()
+    picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST).save(file, "png")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _file_name(target: str) -> str:
+    return "".join(c if c.isalnum() or c in "-+@" else "_" for c in target)

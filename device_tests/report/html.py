@@ -1,0 +1,170 @@
+"""Results as one HTML file that needs nothing else: no network, no framework, readable without its script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from ..results import Cell, Results, StreamFacts, TargetFacts, Verdict
+
+SYMBOLS = {
+    Verdict.EXACT: "\N{CHECK MARK}",
+    Verdict.REFUSED: "=",
+    Verdict.DIVERGES: "\N{BALLOT X}",
+    Verdict.FAILED: "!",
+    Verdict.ABSENT: "\N{EN DASH}",
+}
+MEANINGS = {
+    Verdict.EXACT: "byte-identical trace",
+    Verdict.REFUSED: "the stream is refused with the same class of error",
+    Verdict.DIVERGES: "another trace",
+    Verdict.FAILED: "no trace",
+    Verdict.ABSENT: "the target is not there",
+}
+
+
+def page(results: Results) -> str:
+    """The HTML document."""
+    folder = files(__package__)
+    template = Template((folder / "page.html").read_text("utf-8"))
+    return template.substitute(
+        style=(folder / "page.css").read_text("utf-8"),
+        script=(folder / "page.js").read_text("utf-8"),
+        columns=len(results.targets),
+        banner=_banner(results),
+        skipped=_skipped(results),
+        targets="".join(_target(results, target) for target in results.targets),
+        tools=_tool_options(results),
+        legend=_legend(results),
+        header="".join(_column_head(target) for target in results.targets),
+        rows=_rows(results),
+        divergences=_divergences(results),
+        command=escape(results.command),
+        created=escape(results.created),
+        version=escape(results.version),
+    )
+
+
+def _banner(results: Results) -> str:
+    streams, targets = len(results.streams), len(results.targets) - len(results.absent)
+    pairs = sum(cell.verdict is not Verdict.ABSENT for cell in results.cells)
+    bad = sum(cell.verdict.bad for cell in results.cells)
+    tested = f"{_count(streams, 'stream')} on {_count(targets, 'target')}"
+    if not pairs:
+        return '<p class="banner warn">Nothing was tested.</p>'
+    if bad:
+        return f'<p class="banner bad">{bad} of {pairs} decodes disagree with the reference ({tested}).</p>'
+    return f'<p class="banner good">{tested}: all {pairs} decodes agree, bit for bit.</p>'
+
+
+def _skipped(results: Results) -> str:
+    if not results.skipped:
+        return '<p class="note">Nothing was skipped.</p>'
+    items = "".join(f"<li>{escape(line)}</li>" for line in results.skipped)
+    return f'<div class="skipped"><h2>Skipped</h2><ul>{items}</ul></div>'
+
+
+def _target(results: Results, target: TargetFacts) -> str:
+    cells = [cell for cell in results.cells if cell.target == target.name]
+    facts = dict(target.facts)
+    if target.absent or target.failed:
+        facts["absent" if target.absent else "failed"] = target.absent or target.failed
+    good = sum(cell.verdict.good for cell in cells)
+    times = [cell.milliseconds for cell in cells if cell.milliseconds is not None]
+    peaks = [cell.peak_bytes for cell in cells if cell.peak_bytes is not None]
+    if times:
+        facts["decoding"] = f"{sum(times) / 1000:.1f} s of processor time for {_count(len(times), 'stream')}"
+    if peaks:
+        facts["memory"] = f"at most {max(peaks) / 2**20:.1f} MiB"
+    state = "none" if target.absent else "good" if good == len(cells) else "bad"
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
+    score = "absent" if target.absent else f"{good}/{len(cells)}"
+    return (
+        f'<details class="target {state}"><summary><b>{_breakable(target.name)}</b><span>{score}</span></summary>'
+        f"<dl>{rows}</dl></details>"
+    )
+
+
+def _tool_options(results: Results) -> str:
+    tools = sorted({tool for stream in results.streams for tool in stream.tools})
+    return "".join(f'<option value="{escape(tool)}">{escape(tool)}</option>' for tool in tools)
+
+
+def _legend(results: Results) -> str:
+    present = [verdict for verdict in Verdict if results.count(verdict)]
+    return " ".join(
+        f'<span class="key {_css(verdict)}">{SYMBOLS[verdict]}</span> {MEANINGS[verdict]}' for verdict in present
+    )
+
+
+def _column_head(target: TargetFacts) -> str:
+    return f'<th scope="col"><span>{escape(target.name)}</span></th>'
+
+
+def _rows(results: Results) -> str:
+    cells = {(cell.stream, cell.target): cell for cell in results.cells}
+    return "".join(
+        _row(stream, [cells[stream.name, target.name] for target in results.targets]) for stream in results.streams
+    )
+
+
+def _row(stream: StreamFacts, cells: list[Cell]) -> str:
+    bad = any(cell.verdict.bad for cell in cells)
+    tags = "".join(f"<i>{escape(tool)}</i>" for tool in stream.tools)
+    error = f'<div class="error">refused: {escape(stream.error)}</div>' if stream.error else ""
+    return (
+        f'<tr data-tools="{escape("|".join(stream.tools))}" data-bad="{int(bad)}"><th scope="row">'
+        f"<b>{_breakable(stream.name)}</b><small>{escape(stream.description)}, {stream.bytes:,} bytes</small>"
+        f'{error}<div class="tags">{tags}</div></th>{"".join(map(_cell, cells))}</tr>\n'
+    )
+
+
+def _cell(cell: Cell) -> str:
+    symbol = SYMBOLS[cell.verdict]
+    time = f"<small>{cell.milliseconds}&#8239;ms</small>" if cell.milliseconds is not None else ""
+    words = f"{cell.target}: {cell.verdict}" + (f", {cell.detail}" if cell.detail else "")
+    inner = f'<a href="#{_anchor(cell)}">{symbol}</a>' if cell.verdict.bad else symbol
+    return f'<td class="{_css(cell.verdict)}" title="{escape(words)}">{inner}{time}</td>'
+
+
+def _divergences(results: Results) -> str:
+    parts = [_divergence(cell) for cell in results.cells if cell.verdict.bad]
+    return f"<h2>Disagreements</h2>{''.join(parts)}" if parts else ""
+
+
+def _divergence(cell: Cell) -> str:
+    image = (
+        f'<figure><img alt="map of differing positions" src="data:image/png;base64,{cell.map}">'
+        "<figcaption>where this record differs: the darker, the more channels</figcaption></figure>"
+        if cell.map
+        else ""
+    )
+    return (
+        f'<article id="{_anchor(cell)}"><h3>{_breakable(cell.stream)} on {_breakable(cell.target)}</h3>'
+        f"<p>{escape(cell.detail)}</p>{image}</article>"
+    )
+
+
+def _anchor(cell: Cell) -> str:
+    return escape(f"{cell.stream}--{cell.target}")
+
+
+def _breakable(name: str) -> str:
+    """A long name that may break behind its separators."""
+    return _join(escape(name), "_@+:-")
+
+
+def _join(text: str, separators: Iterable[str]) -> str:
+    for separator in separators:
+        text = text.replace(separator, f"{separator}<wbr>")
+    return text
+
+
+def _css(verdict: Verdict) -> str:
+    return "good" if verdict.good else "bad" if verdict.bad else "none"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,54 @@
+"""Targets by name: `host`, `python`, `qemu-<isa>`, `adb:<serial>`, with a CPU model and build options.
+
+host  host+clang+O0+fast-math  qemu-aarch64@cortex-a53  qemu-s390x+O3  adb:1A2B3C4D
+
+A CPU model with properties is written with colons: `qemu-aarch64@max:sve=off`.
+"""
+
+from __future__ import annotations
+
+from jpegai_mobile.errors import JpegAiError
+
+from ..sources import TraceSources
+from ..toolchain import COMPILERS, ISAS, OPTIONS, Build
+from .adb import AdbTarget
+from .engine import PythonTarget
+from .local import LocalTarget
+from .target import ProgramRun, Target
+
+__all__ = ["ProgramRun", "Target", "UnknownTarget", "make_target"]
+
+QEMU = "qemu-"
+ADB = "adb:"
+
+
+class UnknownTarget(JpegAiError):
+    """A target's name means nothing; the text says what is possible."""
+
+
+def make_target(name: str, sources: TraceSources) -> Target:
+    """The target of a name, not prepared yet. Raises UnknownTarget."""
+    place, *options = name.split("+")
+    base, at, cpu = place.partition("@")
+    compilers = [option for option in options if option in COMPILERS]
+    flags = tuple(option for option in options if option not in COMPILERS)
+    unknown = [option for option in flags if option not in OPTIONS]
+    if unknown:
+        raise UnknownTarget(f"{name}: no option {unknown[0]!r}; there are {', '.join((*COMPILERS, *OPTIONS))}")
+    if len(compilers) > 1:
+        raise UnknownTarget(f"{name}: more than one compiler")
+    if at and (not cpu or not base.startswith(QEMU)):
+        raise UnknownTarget(f"{name}: a CPU model is for qemu targets, as in qemu-aarch64@cortex-a53")
+    compiler = compilers[0] if compilers else None
+    if name == "python":
+        return PythonTarget()
+    if base == "host":
+        return LocalTarget(name, Build(None, compiler, flags), sources)
+    if base.startswith(QEMU) and base[len(QEMU) :] in ISAS:
+        return LocalTarget(
+            name, Build(ISAS[base[len(QEMU) :]], compiler, flags), sources, cpu.replace(":", ",") or None
+        )
+    if base.startswith(ADB) and base != ADB:
+        return AdbTarget(name, base[len(ADB) :], sources, compiler, flags)
+    known = ("host", "python", *(QEMU + isa for isa in ISAS), "adb:SERIAL")
+    raise UnknownTarget(f"no target {name!r}; there are {', '.join(known)}")

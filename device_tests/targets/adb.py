@@ -1,0 +1,118 @@
+"""A phone on the other end of adb."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+from ..errors import AbsentTarget, TargetError
+from ..sources import TraceSources
+from ..toolchain import ISAS, Build
+from .local import facts
+from .target import RUN_SECONDS, ProgramRun
+
+FOLDER = "/data/local/tmp/jpegai-devices"
+ABIS = {"arm64-v8a": "aarch64", "armeabi-v7a": "armhf", "x86_64": "x86_64", "x86": "i386", "riscv64": "riscv64"}
+"""Instruction set of an Android ABI; a static program needs nothing else of the system."""
+PROPERTIES = {
+    "phone": "ro.product.model",
+    "soc_maker": "ro.soc.manufacturer",
+    "soc": "ro.soc.model",
+    "board": "ro.board.platform",
+    "android": "ro.build.version.release",
+    "abi": "ro.product.cpu.abi",
+}
+_STATUS = re.compile(r"\[exit (\d+)\]\s*$")
+
+
+class AdbTarget:
+    """`adb:<serial>`: pushes a static program of the phone's instruction set and runs it in a shell."""
+
+    def __init__(
+        self, name: str, serial: str, sources: TraceSources, compiler: str | None = None, options: tuple[str, ...] = ()
+    ) -> None:
+        self.name = name
+        self._serial = serial
+        self._sources = sources
+        self._compiler = compiler
+        self._options = options
+        self._facts: dict[str, str] = {}
+        self._pushed: dict[Path, str] = {}
+
+    def prepare(self, workspace: Path) -> None:
+        """Look for the phone, build for its instruction set, install the program."""
+        self._connect()
+        self._facts = {name: self._property(key) for name, key in PROPERTIES.items()}
+        isa = ABIS.get(self._facts["abi"])
+        if isa is None:
+            raise TargetError(f"no build for ABI {self._facts['abi']!r}")
+        program = workspace / "jai-trace"
+        Build(ISAS[isa], self._compiler, self._options).program(self._sources, program)
+        self._adb("shell", f"rm -rf {FOLDER} && mkdir -p {FOLDER}")
+        self._adb("push", str(program), f"{FOLDER}/jai-trace")
+        self._adb("shell", f"chmod 755 {FOLDER}/jai-trace")
+        started = self._execute("--about")
+        if started.status:
+            raise TargetError(f"jai-trace does not start: {started.output.strip() or started.status}")
+        self._facts |= facts(started.output) | {"kernel": self._adb("shell", "uname -r").strip()}
+
+    def push(self, path: Path) -> str:
+        """Copy a file to the phone, once."""
+        if path not in self._pushed:
+            remote = f"{FOLDER}/{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
+            self._adb("push", str(path), remote)
+            self._pushed[path] = remote
+        return self._pushed[path]
+
+    def run(self, stream: str, tables: str) -> ProgramRun:
+        """Run jai-trace on the phone."""
+        return self._execute(stream, tables, f"{FOLDER}/trace")
+
+    def pull(self, path: Path) -> None:
+        """Copy the trace from the phone."""
+        self._adb("pull", f"{FOLDER}/trace", str(path))
+
+    def describe(self) -> dict[str, str]:
+        """Phone, SoC, Android and kernel."""
+        return {"machine": "phone over adb"} | {name: value for name, value in self._facts.items() if value}
+
+    def _connect(self) -> None:
+        if shutil.which("adb") is None:
+            raise AbsentTarget("adb is not installed")
+        try:
+            state = self._adb("get-state").strip()
+        except TargetError as error:
+            raise AbsentTarget(f"no phone {self._serial!r}: {error}") from error
+        if state != "device":
+            raise AbsentTarget(f"phone {self._serial!r} is {state}")
+
+    def _property(self, key: str) -> str:
+        return self._adb("shell", f"getprop {key}").strip()
+
+    def _execute(self, *arguments: str) -> ProgramRun:
+        # Old versions of adb lose the exit status of a shell, and some mix both outputs: the status is echoed.
+        words = " ".join(map(shlex.quote, arguments))
+        output = self._adb("shell", f'{FOLDER}/jai-trace {words} 2>&1; echo "[exit $?]"').replace("\r\n", "\n")
+        found = _STATUS.search(output)
+        if found is None:
+            raise TargetError("the connection was lost during a run")
+        text = output[: found.start()]
+        message = "" if found[1] == "0" else (text.strip().splitlines() or [""])[-1]
+        return ProgramRun(int(found[1]), text, message)
+
+    def _adb(self, *arguments: str) -> str:
+        command = ["adb", "-s", self._serial, *arguments]
+        try:
+            result = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", check=False, timeout=RUN_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            raise TargetError(f"adb {arguments[0]}: no end after {RUN_SECONDS} s") from None
+        if result.returncode:
+            said = (result.stderr.strip() or result.stdout.strip()).splitlines() or [f"status {result.returncode}"]
+            raise TargetError(f"adb {arguments[0]}: {said[-1]}")
+        return result.stdout

@@ -1,0 +1,48 @@
+"""What every target can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+RUN_SECONDS = 600
+"""Longest that one stream may take."""
+
+
+@dataclass(frozen=True)
+class ProgramRun:
+    """What a run of jai-trace said."""
+
+    status: int
+    """Exit status: 0 done, 11..15 an error of the stream, else the program failed (negative: the signal)."""
+    output: str
+    message: str
+
+    def fact(self, name: str) -> int | None:
+        """A number that the program printed as `# name value`."""
+        for line in self.output.splitlines():
+            if line.startswith(f"# {name} "):
+                return int(line.split()[2])
+        return None
+
+
+class Target(Protocol):
+    """A place where traces are made. Methods raise AbsentTarget (from `prepare` only) or TargetError."""
+
+    name: str
+
+    def prepare(self, workspace: Path) -> None:
+        """Get ready: build, connect, install; `workspace` is an empty folder of the target's own."""
+
+    def push(self, path: Path) -> str:
+        """Bring a file to the target; returns its name there."""
+
+    def run(self, stream: str, tables: str) -> ProgramRun:
+        """Make the trace of a stream that was pushed; one at a time per target."""
+
+    def pull(self, path: Path) -> None:
+        """Fetch the trace of the last run that ended with status 0."""
+
+    def describe(self) -> dict[str, str]:
+        """Facts about the target, by name, for people to read; known after `prepare`."""

@@ -1,0 +1,132 @@
+"""Instruction sets, their Debian cross compilers and emulators, and how jai-trace is built for them."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import AbsentTarget, TargetError
+from .sources import TraceSources
+
+COMPILERS = ("gcc", "clang")
+OPTIONS = {
+    "O0": "-O0",
+    "O1": "-O1",
+    "O2": "-O2",
+    "O3": "-O3",
+    "Os": "-Os",
+    "fast-math": "-ffast-math",
+    "gnu11": "-std=gnu11",
+}
+"""Words that may follow a target's name, and the compiler flag that each stands for."""
+BUILD_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Isa:
+    """An instruction set that programs can be built for."""
+
+    name: str
+    triple: str
+    """GNU triple: prefix of gcc, `--target` of clang."""
+    emulator: str
+    packages: tuple[str, ...]
+    """Debian packages of the cross compiler."""
+    flags: tuple[str, ...] = ()
+
+
+ISAS = {
+    isa.name: isa
+    for isa in (
+        Isa(
+            "aarch64",
+            "aarch64-linux-gnu",
+            "qemu-aarch64-static",
+            ("gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"),
+        ),
+        Isa(
+            "armhf",
+            "arm-linux-gnueabihf",
+            "qemu-arm-static",
+            ("gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"),
+        ),
+        Isa("i386", "i686-linux-gnu", "qemu-i386-static", ("gcc-i686-linux-gnu", "libc6-dev-i386-cross")),
+        Isa(
+            "riscv64",
+            "riscv64-linux-gnu",
+            "qemu-riscv64-static",
+            ("gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"),
+        ),
+        Isa("s390x", "s390x-linux-gnu", "qemu-s390x-static", ("gcc-s390x-linux-gnu", "libc6-dev-s390x-cross")),
+        Isa(
+            "ppc64le",
+            "powerpc64le-linux-gnu",
+            "qemu-ppc64le-static",
+            ("gcc-powerpc64le-linux-gnu", "libc6-dev-ppc64el-cross"),
+        ),
+        Isa("x86_64", "x86_64-linux-gnu", "qemu-x86_64-static", ("gcc", "libc6-dev")),
+    )
+}
+
+
+def setup_command() -> str:
+    """The command that installs every emulator and cross compiler on Debian and Ubuntu."""
+    packages = [package for isa in ISAS.values() for package in isa.packages]
+    return " ".join(
+        ["sudo apt-get install -y --no-install-recommends qemu-user-static clang", *dict.fromkeys(packages)]
+    )
+
+
+@dataclass(frozen=True)
+class Build:
+    """A way to build a program: instruction set (None: of this machine), compiler and options."""
+
+    isa: Isa | None
+    compiler: str | None = None
+    """`gcc` or `clang`; None takes the machine's usual compiler."""
+    options: tuple[str, ...] = ()
+    """Keys of OPTIONS."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Compiler flags, without those that name the instruction set; later ones win."""
+        return ("-std=c11", "-O2", *(OPTIONS[option] for option in self.options))
+
+    def command(self) -> list[str]:
+        """The compiler with all flags but files. Raises AbsentTarget, naming the program that is missing."""
+        driver, target = self._driver()
+        return [_found(driver), *target, *self.flags]
+
+    def program(self, sources: TraceSources, output: Path) -> None:
+        """Build the sources into a static program; raises AbsentTarget or TargetError."""
+        static = [] if platform.system() == "Darwin" and self.isa is None else ["-static"]
+        files = [str(path) for path in sources.files]
+        command = [*self.command(), *static, f"-I{sources.include}", *files, "-o", str(output), "-lm"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
+        if result.returncode:
+            lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
+            error = next((line for line in lines if "error" in line), lines[-1])
+            raise TargetError(f"{Path(command[0]).name} cannot build jai-trace: {error}")
+
+    def _driver(self) -> tuple[str, list[str]]:
+        if self.isa is None:
+            default = next((name for name in ("cc", *COMPILERS) if shutil.which(name)), "cc")
+            return self.compiler or default, []
+        if self.compiler == "clang":
+            return "clang", [f"--target={self.isa.triple}", *self.isa.flags]
+        return f"{self.isa.triple}-gcc", list(self.isa.flags)
+
+
+def _found(program: str) -> str:
+    path = shutil.which(program)
+    if path is None:
+        raise AbsentTarget(f"{program} is not installed")
+    return path
+
+
+def emulator(isa: Isa) -> str:
+    """The path of the user-mode emulator; raises AbsentTarget when it is not installed."""
+    return _found(isa.emulator)

@@ -1,0 +1,218 @@
+"""`jpegai-devices`: runs, exit codes, reports, comparison."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from converters.cli import main as convert
+from device_tests.cli import main
+from device_tests.trace_file import Record, read_trace, write_trace
+from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
+
+from .c_compiler import needs_compiler
+from .vectors import ROOT
+
+pytestmark = needs_compiler
+NATIVE = ROOT / "jpegai_mobile" / "native"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A bundle whose model 1 is that of the repository's streams' tables."""
+    path = tmp_path_factory.mktemp("bundle") / "own.bundle"
+    assert convert([str(ROOT / "weights" / "own_model1.zip"), "-o", str(path)]) == 0
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def streams(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo, the photo with its end cut off, and one of a model that the bundle does not hold."""
+    folder = tmp_path_factory.mktemp("streams")
+    photo = (ROOT / "examples" / "kodim07.jai").read_bytes()
+    (folder / "whole.jai").write_bytes(photo)
+    (folder / "cut").mkdir()
+    (folder / "cut" / "stream.jai").write_bytes(photo[:-1])
+    (folder / "notes.txt").write_text("not a stream")
+    return folder
+
+
+def run(streams: Path, bundle: str, report: Path, targets: str, *more: str) -> int:
+    words = ["run", "--targets", targets, "--streams", str(streams), "--bundle", bundle, "-o", str(report)]
+    return main([*words, *more])
+
+
+@pytest.fixture(scope="module")
+def good_report(streams: Path, bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    report = tmp_path_factory.mktemp("good")
+    assert run(streams, bundle, report, "host,adb:none", "--allow-absent") == 0
+    return report
+
+
+def test_agreement_is_reported(good_report: Path) -> None:
+    report = json.loads((good_report / "report.json").read_text())
+    verdicts = {(cell["stream"], cell["target"]): cell["verdict"] for cell in report["cells"]}
+    assert verdicts == {
+        ("whole", "host"): "exact",
+        ("cut", "host"): "refused alike",
+        ("whole", "adb:none"): "absent",
+        ("cut", "adb:none"): "absent",
+    }
+    assert len(report["skipped"]) == 1
+    assert report["skipped"][0].startswith("target adb:none: ")
+    exact = next(cell for cell in report["cells"] if cell["verdict"] == "exact")
+    assert exact["milliseconds"] >= 0
+    assert exact["peak_bytes"] > 0
+
+
+def test_junit(good_report: Path) -> None:
+    suites = {suite.get("name"): suite for suite in ElementTree.parse(good_report / "junit.xml").getroot()}
+    assert {name: suite.get("skipped") for name, suite in suites.items()} == {"host": "0", "adb:none": "2"}
+    assert [case.get("name") for case in suites["host"].iter("testcase")] == ["cut", "whole"]
+    assert not list(suites["host"].iter("failure"))
+
+
+def test_the_page_needs_nothing_else(good_report: Path) -> None:
+    page = (good_report / "index.html").read_text()
+    assert "http" not in page
+    assert "<link" not in page
+    assert "src=" not in page
+    assert "all 2 decodes agree, bit for bit" in page
+    assert "target adb:none" in page
+    assert "$" not in page.replace("${shown} of ${rows.length}", "")
+
+
+def test_an_absent_target_is_an_exit_code_of_its_own(streams: Path, bundle: str, tmp_path: Path) -> None:
+    assert run(streams, bundle, tmp_path, "host,adb:none", "--match", "cut") == 3
+
+
+@pytest.fixture(scope="module")
+def faulty_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sources whose sigma is one too high in one place, late enough not to matter to any table."""
+    source = tmp_path_factory.mktemp("source")
+    for folder in ("entropy", "trace"):
+        shutil.copytree(NATIVE / folder, source / "native" / folder)
+    program = source / "native" / "trace" / "jai_trace.c"
+    text = program.read_text()
+    before = "put_array(t, \"sigma\", suffix, 'i', a->sigma, shape, 3);"
+    assert before in text
+    program.write_text(text.replace(before, f"a->sigma[{3 * 32 * 48 + 5 * 48 + 7}] += 1; {before}"))
+    return source
+
+
+def test_a_divergence_is_found_named_and_kept(
+    faulty_source: Path, streams: Path, bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = ("--source", str(faulty_source))
+    assert run(streams, bundle, tmp_path, "host+O0,adb:none", "--match", "w*", *source) == 1
+    report = json.loads((tmp_path / "report.json").read_text())
+    cell = next(cell for cell in report["cells"] if cell["target"] == "host+O0")
+    assert cell["verdict"] == "diverges"
+    assert cell["detail"].startswith("sigma_y, luma, channel 3, row 5, column 7: ")
+    assert cell["detail"].endswith("(1 of 245760 values differ)")
+    page = (tmp_path / "index.html").read_text()
+    assert "data:image/png;base64," + cell["map"] in page
+    assert "1 of 1 decodes disagree" in page
+    failure = next(ElementTree.parse(tmp_path / "junit.xml").getroot().iter("failure"))
+    assert failure.get("message") == cell["detail"]
+    capsys.readouterr()
+    reference, kept = tmp_path / "traces" / "whole.reference.trace", tmp_path / "traces" / "whole.host+O0.trace"
+    assert main(["compare", str(reference), str(kept)]) == 1
+    assert capsys.readouterr().out == cell["detail"] + "\n"
+
+
+def test_a_program_that_dies_is_a_failure(streams: Path, bundle: str, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for folder in ("entropy", "trace"):
+        shutil.copytree(NATIVE / folder, source / "native" / folder)
+    program = source / "native" / "trace" / "jai_trace.c"
+    program.write_text(
+        program.read_text().replace("    return trace_stream(", "    abort();\n    return trace_stream(")
+    )
+    report = tmp_path / "report"
+    assert run(streams, bundle, report, "host", "--match", "whole", "--source", str(source)) == 1
+    (cell,) = json.loads((report / "report.json").read_text())["cells"]
+    assert (cell["verdict"], cell["detail"][:10]) == ("failed", "status -6 ")
+
+
+def test_a_target_that_cannot_be_built_is_a_failure(streams: Path, bundle: str, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for folder in ("entropy", "trace"):
+        shutil.copytree(NATIVE / folder, source / "native" / folder)
+    (source / "native" / "entropy" / "z.c").write_text("#error broken\n")
+    report = tmp_path / "report"
+    assert run(streams, bundle, report, "host", "--match", "cut", "--source", str(source)) == 1
+    (cell,) = json.loads((report / "report.json").read_text())["cells"]
+    assert cell["verdict"] == "failed"
+    assert "cannot build jai-trace" in cell["detail"]
+
+
+def test_a_stream_of_another_model_is_skipped_by_name(streams: Path, bundle: str, tmp_path: Path) -> None:
+    stream = read_code_stream((streams / "whole.jai").read_bytes())
+    stream.picture.model_id = 2
+    (tmp_path / "other.jai").write_bytes(write_code_stream(stream))
+    report = tmp_path / "report"
+    assert run(tmp_path, bundle, report, "host") == 0
+    skipped = json.loads((report / "report.json").read_text())["skipped"]
+    assert skipped == ["stream other: the model bundle has no model 2; it has 1"]
+    assert "Nothing was tested" in (report / "index.html").read_text()
+
+
+def test_compare_reports(good_report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(good_report), str(good_report / "report.json")]) == 0
+    report = json.loads((good_report / "report.json").read_text())
+    stream = next(s for s in report["streams"] if s["name"] == "whole")
+    stream["trace"] = "0" * 64
+    stream["records"]["skip_mask_y"] = "0" * 64
+    report["cells"][0]["verdict"] = "diverges"
+    other = tmp_path / "report.json"
+    other.write_text(json.dumps(report))
+    capsys.readouterr()
+    assert main(["compare", str(good_report), str(other)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "whole: skip_mask_y is the first record that differs"
+    assert lines[1].startswith("cut on host: refused alike against diverges")
+
+
+def test_compare_traces(bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second, changed = (tmp_path / name for name in ("native", "python", "changed"))
+    photo = str(ROOT / "examples" / "kodim07.jai")
+    for path, engine in ((first, "native"), (second, "python")):
+        assert main(["trace", photo, str(path), "--bundle", bundle, "--engine", engine]) == 0
+    assert main(["compare", str(first), str(second)]) == 0
+    assert capsys.readouterr().out == "equal\n"
+    records = list(read_trace(first.read_bytes()).records)
+    records[-1] = Record("residual_uv", records[-1].values + np.int16(1))
+    changed.write_bytes(b"".join(write_trace(records)))
+    assert main(["compare", str(first), str(changed)]) == 1
+    assert capsys.readouterr().out.startswith("residual_uv, chroma, channel 0, row 0, column 0: ")
+
+
+def test_errors_are_one_line(tmp_path: Path, bundle: str, capsys: pytest.CaptureFixture[str]) -> None:
+    trace, text = tmp_path / "trace", tmp_path / "text"
+    trace.write_bytes(b"".join(write_trace([])))
+    text.write_text("[]")
+    cut = tmp_path / "cut"
+    cut.write_bytes(trace.read_bytes()[:-1])
+    report = tmp_path / "report"
+    cases = [
+        (["compare", str(trace), str(text)], 1, "neither a trace nor a device report"),
+        (["compare", str(trace), str(cut)], 1, "the trace ends early"),
+        (["compare", str(trace), str(tmp_path / "absent")], 1, "No such file"),
+        (["run", "--targets", "toaster", "--streams", str(tmp_path), "-o", str(report)], 2, "no target 'toaster'"),
+        (["run", "--targets", "host", "--streams", str(tmp_path), "-o", str(report)], 1, "no NAME.jai"),
+        (["run", "--targets", "host", "--streams", ".", "-o", str(report), "--jobs", "0"], 2, "at least 1"),
+        (["trace", str(text), "-", "--bundle", bundle], 1, "not a JPEG AI code stream"),
+    ]
+    for words, code, says in cases:
+        assert main(words) == code
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert error.startswith("jpegai-devices: ")
+        assert says in error
+        assert not report.exists()
