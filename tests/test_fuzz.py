@@ -36,7 +36,7 @@ def test_engines_agree_on_generated_streams() -> None:
 
 
 def test_engines_agree_on_mutated_streams() -> None:
-    assert disagreements(mutated_cases(SEED, 600)) == []
+    assert disagreements(mutated_cases(SEED, 2000)) == []
 
 
 def test_engines_agree_on_mutated_models() -> None:
