@@ -6,9 +6,9 @@ size by repeating its last row and column.
 
 from __future__ import annotations
 
-from jpegai_mobile.networks.blocks import CHROMA_CHANNELS, LUMA_CHANNELS, residual_activation
-from jpegai_mobile.networks.builder import GraphBuilder
-from jpegai_mobile.networks.graph import Graph
+from .blocks import CHROMA_CHANNELS, LUMA_CHANNELS, residual_activation
+from .builder import GraphBuilder
+from .graph import Graph
 
 _HIDDEN = 128
 _GROUPS = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jpegai_mobile.networks.builder import GraphBuilder
+from .builder import GraphBuilder
 
 LUMA_CHANNELS = 160
 CHROMA_CHANNELS = 96

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jpegai_mobile.networks.graph import (
+from .graph import (
     Abs,
     Add,
     AddConstant,

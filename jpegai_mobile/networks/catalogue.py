@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from jpegai_mobile.networks import (
+from . import (
     analysis_bop,
     context_model,
     eicci,
@@ -15,7 +15,7 @@ from jpegai_mobile.networks import (
     synthesis_hop,
     synthesis_sop,
 )
-from jpegai_mobile.networks.graph import Graph
+from .graph import Graph
 
 NetworkKey = tuple[str, str, str | None]
 """(network, component `y` or `uv`, operating point of a synthesis transform or None)."""

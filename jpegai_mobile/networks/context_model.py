@@ -6,9 +6,9 @@ and from the latents of all earlier stages.
 
 from __future__ import annotations
 
-from jpegai_mobile.networks.blocks import LUMA_CHANNELS
-from jpegai_mobile.networks.builder import GraphBuilder
-from jpegai_mobile.networks.graph import Graph
+from .blocks import LUMA_CHANNELS
+from .builder import GraphBuilder
+from .graph import Graph
 
 STAGE_PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
 """(row, column) of the phase that each stage reconstructs."""

@@ -7,8 +7,8 @@ network those of U and V.
 
 from __future__ import annotations
 
-from jpegai_mobile.networks.builder import GraphBuilder
-from jpegai_mobile.networks.graph import Graph
+from .builder import GraphBuilder
+from .graph import Graph
 
 _BANDS = 16
 _CHANNELS = 48

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import DTypeLike, NDArray
 
-from jpegai_mobile.networks.graph import (
+from .graph import (
     Abs,
     Add,
     AddConstant,
@@ -33,7 +33,7 @@ from jpegai_mobile.networks.graph import (
     SliceChannels,
     TransposedConv2d,
 )
-from jpegai_mobile.networks.shapes import Extent, grid_size, input_shapes
+from .shapes import Extent, grid_size, input_shapes
 
 Array = NDArray[np.floating]
 Parameters = Mapping[str, NDArray[np.generic]]

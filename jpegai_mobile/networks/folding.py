@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jpegai_mobile.networks.graph import BatchNorm, Conv2d, Graph, Node, Scale
+from .graph import BatchNorm, Conv2d, Graph, Node, Scale
 
 Parameters = Mapping[str, NDArray[np.generic]]
 Doubles = NDArray[np.float64]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jpegai_mobile.networks.blocks import component_channels
-from jpegai_mobile.networks.builder import GraphBuilder
-from jpegai_mobile.networks.graph import Graph
+from .blocks import component_channels
+from .builder import GraphBuilder
+from .graph import Graph
 
 _SLOPE = 0.01
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from jpegai_mobile.networks.graph import (
+from .graph import (
     ChannelAttention,
     Conv2d,
     Graph,
@@ -14,7 +14,7 @@ from jpegai_mobile.networks.graph import (
     PixelUnshuffle,
     TransposedConv2d,
 )
-from jpegai_mobile.networks.shapes import Extent, Shape3, tensor_shapes
+from .shapes import Extent, Shape3, tensor_shapes
 
 
 class Halo(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jpegai_mobile.networks.graph import (
+from .graph import (
     Add,
     Concat,
     Conv2d,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from jpegai_mobile.networks.blocks import (
+from .blocks import (
     CHROMA_CHANNELS,
     LUMA_CHANNELS,
     combine_luma_and_chroma,
     light_residual_activation,
     light_residual_block,
 )
-from jpegai_mobile.networks.builder import GraphBuilder
-from jpegai_mobile.networks.graph import Graph
+from .builder import GraphBuilder
+from .graph import Graph
 
 
 def build_luma() -> Graph:

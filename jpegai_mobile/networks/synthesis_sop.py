@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jpegai_mobile.networks.blocks import (
+from .blocks import (
     CHROMA_CHANNELS,
     LUMA_CHANNELS,
     combine_luma_and_chroma,
@@ -10,8 +10,8 @@ from jpegai_mobile.networks.blocks import (
     light_residual_block,
     shuffled_conv_upsampling,
 )
-from jpegai_mobile.networks.builder import GraphBuilder
-from jpegai_mobile.networks.graph import Graph
+from .builder import GraphBuilder
+from .graph import Graph
 
 
 def build_luma() -> Graph:
