@@ -59,7 +59,7 @@ class SourcePicture:
 def picture_from_bytes(data: bytes, name: str, background: str | None = None) -> SourcePicture:
     """A picture file that Pillow reads; `name` is what errors call it. Raises PictureError."""
     with _named(name), warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")  # a picture is good, or an error says what is wrong
         with Image.open(io.BytesIO(data)) as image:
             wide = _is_wide_png(image, data)
             image.load()

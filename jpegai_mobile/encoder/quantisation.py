@@ -97,8 +97,9 @@ def quantise_component(
     scale_index, sigma, mask = component_scales(picture, component, tables, hyper_scale, quality_map)
     scalers = scaler(tables.gain.astype(np.int32) + picture.beta_displacement_log(component))
     blocks = residual_scale(block_average(scale_index), header, picture.model_id) if _is_scaled(header) else None
-    mask[header.num_chs :] = False
-    quantiser = _Quantiser(component, Steps(scalers, blocks, quality_map), analysis, mask, networks)
+    coded = mask.copy()
+    coded[header.num_chs :] = False
+    quantiser = _Quantiser(component, Steps(scalers, blocks, quality_map), analysis, coded, networks)
     for region, window in _windows(picture):
         quantiser.run(region, window)
     return QuantisedComponent(quantiser.residual, sigma, mask, quantiser.gain - cost_of_zeros(sigma, mask))
@@ -125,13 +126,13 @@ class _Quantiser:
         component: Component,
         steps: Steps,
         analysis: ComponentAnalysis,
-        mask: NDArray[np.bool_],
+        coded: NDArray[np.bool_],
         networks: ModelNetworks,
     ) -> None:
         self._component, self._steps, self._analysis = component, steps, analysis
-        self._mask, self._networks = mask, networks
-        self.residual = np.zeros(mask.shape, np.int16)
-        self.gain = np.zeros(mask.shape[1:], np.float32)
+        self._coded, self._networks = coded, networks
+        self.residual = np.zeros(coded.shape, np.int16)
+        self.gain = np.zeros(coded.shape[1:], np.float32)
 
     def run(self, region: Rectangle, window: Rectangle) -> None:
         """Quantise the latents of a window inside a region."""
@@ -159,7 +160,7 @@ class _Quantiser:
 
     def _luma(self, seen: Rectangle, psi: Array, extent: tuple[int, int]) -> tuple[NDArray[np.int16], Array]:
         """Likewise, phase by phase."""
-        residual = np.zeros((len(self._mask), seen.height, seen.width), np.int16)
+        residual = np.zeros((len(self._coded), seen.height, seen.width), np.int16)
         gain = np.zeros((seen.height, seen.width), np.float32)
         for row, column in STAGE_PHASES:
             phase = slice(row, None, 2), slice(column, None, 2)
@@ -174,6 +175,6 @@ class _Quantiser:
         values = self._analysis.latent[seen.slices][part] - prediction[part]
         values *= self._steps.multipliers(seen)[part]
         symbols = np.clip(np.rint(values), -MAX_SYMBOL, MAX_SYMBOL)
-        coded = self._mask[:, *seen.slices][:, *part].transpose(1, 2, 0)
+        coded = self._coded[:, *seen.slices][:, *part].transpose(1, 2, 0)
         gain = gain_of_coding(values, symbols, coded)
         return np.where(coded, symbols, 0).transpose(2, 0, 1).astype(np.int16), gain

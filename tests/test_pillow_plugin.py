@@ -1,0 +1,98 @@
+"""The Pillow plug-in: open reads headers only, save encodes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, UnidentifiedImageError
+
+import jpegai_mobile
+from jpegai_mobile import EncodeOptions, pillow_plugin
+
+from .encoding import own_bundle_path, own_encoder, photo, random_picture
+
+
+@pytest.fixture(autouse=True)
+def own_bundle() -> Iterator[None]:
+    pillow_plugin.use_bundle(own_bundle_path())
+    yield
+    pillow_plugin.use_bundle(None)
+
+
+def test_save_and_open(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jai"
+    Image.fromarray(photo().samples).save(path, quality=60)
+    assert path.read_bytes() == own_encoder().encode(photo(), EncodeOptions(quality=60)).data
+    with Image.open(path) as image:
+        height, width = photo().size
+        assert (image.format, image.mode, image.size) == ("JPEGAI", "RGB", (width, height))
+        assert np.array_equal(np.asarray(image), jpegai_mobile.decode(path.read_bytes(), own_bundle_path()))
+
+
+def test_opening_needs_no_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = own_encoder().encode(photo()).data
+    pillow_plugin.use_bundle("/nowhere")
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.size == photo().size[::-1]
+        with pytest.raises(OSError, match="/nowhere: no such model bundle"):
+            image.load()
+
+
+def test_bpp_and_background() -> None:
+    image = Image.fromarray(photo().samples).convert("RGBA")
+    image.putalpha(128)
+    buffer = io.BytesIO()
+    with pytest.raises(jpegai_mobile.PictureError, match="transparency"):
+        image.save(buffer, "JPEGAI")
+    image.save(buffer, "JPEGAI", bpp=0.4, background="white")
+    assert len(buffer.getvalue()) * 8 / (image.width * image.height) == pytest.approx(0.4, rel=0.02)
+
+
+def test_drafts_are_smaller() -> None:
+    picture = random_picture(203, 310, 5)
+    data = own_encoder().encode(picture).data
+    with Image.open(io.BytesIO(data)) as image:
+        whole = np.asarray(image).astype(float)
+    for wanted, factor in (((310, 203), 1), ((155, 50), 2), ((77, 50), 4), ((1, 1), 8)):
+        with Image.open(io.BytesIO(data)) as image:
+            image.draft("RGB", wanted)
+            assert image.size == (-(-310 // factor), -(-203 // factor))
+            small = np.asarray(image)
+        rows, columns = 203 // factor * factor, 310 // factor * factor
+        means = whole[:rows, :columns].reshape(rows // factor, factor, columns // factor, factor, 3).mean(axis=(1, 3))
+        inside = small[: rows // factor, : columns // factor].astype(float)
+        # The mean of clamped and rounded samples is a little off that of the planes.
+        assert np.abs(inside - means).mean() < 1
+
+
+def test_ten_bits_are_rounded_to_eight() -> None:
+    data = own_encoder().encode(random_picture(80, 90, 1, bit_depth=10)).data
+    ten = jpegai_mobile.decode(data, own_bundle_path())
+    with Image.open(io.BytesIO(data)) as image:
+        assert np.abs(np.asarray(image) - ten * (255 / 1023)).max() < 1
+
+
+def test_damaged_streams() -> None:
+    data = own_encoder().encode(photo()).data
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(io.BytesIO(data[:200]))
+    broken = bytearray(data)
+    broken[len(data) // 2] ^= 255
+    with Image.open(io.BytesIO(broken)) as image, pytest.raises(OSError, match="damaged"):
+        image.load()
+
+
+def test_open_function(tmp_path: Path) -> None:
+    path = tmp_path / "x.jai"
+    path.write_bytes(own_encoder().encode(random_picture(70, 90, 2)).data)
+    opened = jpegai_mobile.open(path)
+    assert (opened.size, opened.bit_depth) == ((90, 70), 8)
+    assert opened.info() == jpegai_mobile.info(path.read_bytes())
+    assert opened.decode(own_bundle_path()).shape == (70, 90, 3)
+    assert [part.shape for part in opened.decode_latents(own_bundle_path())] == [(5, 6, 160), (5, 6, 96)]
+    with pytest.raises(OSError):
+        jpegai_mobile.open(tmp_path / "absent.jai")
