@@ -15,6 +15,8 @@ AXES = {0: (), 1: ("index",), 2: ("row", "column"), 3: ("channel", "row", "colum
 CUBE_AXES = ("phase", "row", "column")
 _COMPONENTS = ((re.compile(r"_y$|components\[0\]"), "luma"), (re.compile(r"_uv$|components\[1\]"), "chroma"))
 
+_CHANNEL_BY_CHANNEL = re.compile(r"(scale_index|sigma|skip_mask|residual)_(y|uv)")
+
 
 @dataclass(frozen=True)
 class Divergence:
@@ -46,7 +48,7 @@ def first_divergence(first: Trace, second: Trace) -> Divergence | None:
         if a.name != b.name:
             return _absent(a, b, second)
         if a.hash != b.hash:
-            return _between(a, b)
+            return _earliest(a.name, first, second)
     longer = first if len(first.records) > len(second.records) else second
     extra = longer.records[min(len(first.records), len(second.records))]
     values = ("present", "absent") if longer is first else ("absent", "present")
@@ -57,6 +59,18 @@ def differing_map(first: Record, second: Record) -> NDArray[np.int64]:
     """How many channels differ at every [row, column] of two records of one shape and rank 2 or 3."""
     different = first.values != second.values
     return np.asarray(different.reshape(-1, *different.shape[-2:]).sum(axis=0), np.int64)
+
+
+def _earliest(name: str, first: Trace, second: Trace) -> Divergence:
+    """The divergence of a record, or an earlier one: the arrays of a component are decoded channel by channel."""
+    names = [name]
+    if _CHANNEL_BY_CHANNEL.fullmatch(name):
+        found = [r.name for r in first.records if _CHANNEL_BY_CHANNEL.fullmatch(r.name)]
+        names = [other for other in found if _component(other) == _component(name)]
+    theirs = {record.name: record for record in second.records}
+    pairs = [(r, theirs[r.name]) for r in first.records if r.name in names and r.name in theirs]
+    divergences = [_between(a, b) for a, b in pairs if a.hash != b.hash]
+    return min(divergences, key=lambda divergence: divergence.place.get("channel", -1))
 
 
 def _between(a: Record, b: Record) -> Divergence:

@@ -16,6 +16,7 @@ from jpegai_mobile.errors import BundleError
 from jpegai_mobile.runtime.bundle import Bundle
 
 from .comparison import differing_map, first_divergence
+from .engine_traces import STATUS
 from .errors import AbsentTarget, TargetError, TraceError
 from .results import Cell, Results, TargetFacts, Verdict
 from .streams import Case, StreamFile, prepare_case
@@ -24,6 +25,8 @@ from .trace_file import Trace, read_trace
 
 MAP_SIZE = 256
 """Longer side of a map of differences, in pixels, at least."""
+KNOWN_STATUS = (0, *STATUS.values())
+"""Exit status of a jai-trace that works."""
 
 
 def run_matrix(
@@ -79,13 +82,15 @@ def _judge(case: Case, keep: Path | None, target: Target, folder: Path, facts: T
         return Cell(case.facts.name, target.name, verdict, facts.absent or facts.failed)
     pulled = folder / "pulled"
     try:
-        run = target.run(target.push(case.path), target.push(case.tables))
-        if run.status == 0:
+        stream = target.push(case.path)
+        run = target.run(stream, target.push(case.tables))
+        if run.traced:
             target.pull(pulled)
+        data = pulled.read_bytes() if run.traced else b""
     except TargetError as error:
         return Cell(case.facts.name, target.name, Verdict.FAILED, str(error))
-    verdict, detail, image = _compare(run, pulled, case)
-    if verdict is Verdict.DIVERGES and keep is not None and run.status == 0:
+    verdict, detail, image = _compare(run, data, case, stream)
+    if verdict is Verdict.DIVERGES and keep is not None and data:
         keep.mkdir(parents=True, exist_ok=True)
         (keep / f"{case.facts.name}.reference.trace").write_bytes(case.trace)
         pulled.replace(keep / f"{case.facts.name}.{_file_name(target.name)}.trace")
@@ -94,27 +99,33 @@ def _judge(case: Case, keep: Path | None, target: Target, folder: Path, facts: T
     )  # fmt: skip
 
 
-def _compare(run: ProgramRun, pulled: Path, case: Case) -> tuple[Verdict, str, str]:
-    """Verdict, detail and map of differences."""
-    if run.status != case.status:
-        expected = f"status {case.status} ({case.facts.error})" if case.status else "a trace"
-        got = f"status {run.status} ({run.message})" if run.status else "a trace"
-        known = run.status in range(0, 16)
-        return (Verdict.DIVERGES if known else Verdict.FAILED), f"{got} where the reference gives {expected}", ""
-    if run.status:
-        return Verdict.REFUSED, run.message, ""
-    data = pulled.read_bytes()
-    if data == case.trace:
+def _compare(run: ProgramRun, data: bytes, case: Case, stream: str) -> tuple[Verdict, str, str]:
+    """Verdict, detail and map of differences of a run and its trace; `stream` is the stream's name on the target."""
+    if run.status == case.status != 0:
+        return Verdict.REFUSED, "", ""
+    if run.status == 0 and case.trace == data:
         return Verdict.EXACT, "", ""
+    ended = _ended(run, case, stream)
+    if run.status not in KNOWN_STATUS or not (data and case.trace):
+        return (Verdict.DIVERGES if run.status in KNOWN_STATUS else Verdict.FAILED), ended, ""
     try:
         reference, trace = case.reference(), read_trace(data)
     except TraceError as error:
         return Verdict.FAILED, f"the trace is damaged: {error}", ""
     divergence = first_divergence(reference, trace)
     if divergence is None:
-        return Verdict.FAILED, "the trace is written differently, although its records are equal", ""
+        return Verdict.FAILED, ended or "the trace is written differently, although its records are equal", ""
     image = _map(reference, trace, divergence.record) if len(divergence.place) > 1 else ""
-    return Verdict.DIVERGES, str(divergence), image
+    return Verdict.DIVERGES, f"{divergence}; {ended}" if ended else str(divergence), image
+
+
+def _ended(run: ProgramRun, case: Case, stream: str) -> str:
+    """How a run ended otherwise than the reference, in words; empty when both gave a trace."""
+    if run.status == case.status:
+        return ""
+    message = run.message.removeprefix(f"jai-trace: {stream}: ")
+    ended = "decodes" if run.status == 0 else f"ends with status {run.status} ({message or 'no message'})"
+    return f"{ended}, the reference {f'refuses the stream ({case.facts.error})' if case.status else 'decodes'}"
 
 
 def _map(reference: Trace, trace: Trace, name: str) -> str:

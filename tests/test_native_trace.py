@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from device_tests.comparison import first_divergence
+from device_tests.trace_file import read_trace
+from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
+from jpegai_mobile.codestream.substreams import SubStream
 from jpegai_mobile.version import __version__
 
 from .c_compiler import LIBRARY_SOURCES, PROGRAM_SOURCES, build_program, needs_compiler
@@ -52,3 +56,19 @@ def test_exit_codes(program: Path, tmp_path: Path) -> None:
     assert run(program, damaged, MODEL, "-").returncode == 11
     assert run(program, STREAM, no_model, "-").returncode == 14
     assert run(program, damaged, MODEL, "-").stderr.count("\n") == 1
+
+
+def test_a_damaged_stream_is_traced_up_to_the_damage(program: Path, tmp_path: Path) -> None:
+    stream = read_code_stream(STREAM.read_bytes())
+    chroma = stream.residuals[1][0]
+    assert chroma is not None
+    payload = chroma.payload[len(chroma.payload) // 2 :]
+    stream.residuals[1][0] = SubStream(payload, chroma.place)
+    damaged, whole_trace, damaged_trace = tmp_path / "damaged.jai", tmp_path / "whole", tmp_path / "damaged"
+    damaged.write_bytes(write_code_stream(stream))
+    assert run(program, STREAM, MODEL, whole_trace).returncode == 0
+    result = run(program, damaged, MODEL, damaged_trace)
+    assert (result.returncode, "damaged, or made for other weights" in result.stderr) == (11, True)
+    divergence = first_divergence(read_trace(whole_trace.read_bytes()), read_trace(damaged_trace.read_bytes()))
+    assert divergence is not None
+    assert divergence.record == "residual_uv"

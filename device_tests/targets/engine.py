@@ -11,6 +11,7 @@ import numpy as np
 from jpegai_mobile.errors import JpegAiError
 
 from ..engine_traces import STATUS, engine_trace
+from ..trace_file import read_trace
 from .target import ProgramRun
 
 
@@ -36,7 +37,8 @@ class PythonTarget:
             self._trace = engine_trace(Path(stream).read_bytes(), Path(tables).read_bytes(), "python")
         except JpegAiError as error:
             return ProgramRun(STATUS[type(error)], "", str(error))
-        return ProgramRun(0, f"# milliseconds {round(1000 * (time.process_time() - start))}\n", "")
+        seconds = time.process_time() - start
+        return ProgramRun(0, f"# milliseconds {round(1000 * seconds)}\n= {read_trace(self._trace).hash}\n", "")
 
     def pull(self, path: Path) -> None:
         """Write the trace of the last run."""

@@ -19,6 +19,11 @@ class ProgramRun:
     output: str
     message: str
 
+    @property
+    def traced(self) -> bool:
+        """Whether a trace was written: also, as far as it goes, that of a stream found to be damaged."""
+        return any(line.startswith("= ") for line in self.output.splitlines())
+
     def fact(self, name: str) -> int | None:
         """A number that the program printed as `# name value`."""
         for line in self.output.splitlines():
@@ -42,7 +47,7 @@ class Target(Protocol):
         """Make the trace of a stream that was pushed; one at a time per target."""
 
     def pull(self, path: Path) -> None:
-        """Fetch the trace of the last run that ended with status 0."""
+        """Fetch the trace of the last run, which was traced."""
 
     def describe(self) -> dict[str, str]:
         """Facts about the target, by name, for people to read; known after `prepare`."""

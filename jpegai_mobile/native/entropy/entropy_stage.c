@@ -277,10 +277,11 @@ jai_status jai_stream_decode(jai_stream *stream, const jai_model *model, const j
     *arrays = NULL;
     jai_pool_release(&stream->arrays_pool);
     const jai_status status = decode_stage(stream, model, options);
-    if (status != JAI_OK) {
+    const bool wanted = status == JAI_INVALID_STREAM && (options->arrays & JAI_UNTIL_DAMAGE) != 0;
+    if (status == JAI_OK || wanted) {
+        *arrays = &stream->arrays;
+    } else {
         jai_pool_release(&stream->arrays_pool);
-        return status;
     }
-    *arrays = &stream->arrays;
-    return JAI_OK;
+    return status;
 }

@@ -223,8 +223,19 @@ typedef struct jai_rendering_information {
 
 /* --- code stream ----------------------------------------------------------------------------------------------- */
 
-/* Bits of jai_options.arrays: the arrays that a decode stores besides z, quality map and residual. */
-enum { JAI_SCALE_INDEX = 1, JAI_SIGMA = 2, JAI_SKIP_MASK = 4, JAI_BLOCK_AVERAGE = 8, JAI_LEF_SIGMA = 16 };
+/*
+ * Bits of jai_options.arrays: the arrays that a decode stores besides z, quality map and residual. JAI_UNTIL_DAMAGE: a
+ * decode that fails with JAI_INVALID_STREAM hands out its arrays too, for finding out why: what was decoded before the
+ * damage was noticed, and zeros.
+ */
+enum {
+    JAI_SCALE_INDEX = 1,
+    JAI_SIGMA = 2,
+    JAI_SKIP_MASK = 4,
+    JAI_BLOCK_AVERAGE = 8,
+    JAI_LEF_SIGMA = 16,
+    JAI_UNTIL_DAMAGE = 32
+};
 
 typedef struct jai_options {
     uint64_t max_samples;                  /* ceiling on coded luma samples, judged before any large allocation */

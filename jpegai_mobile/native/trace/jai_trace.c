@@ -2,9 +2,10 @@
  * jai-trace STREAM ENTROPY.bin OUT     the trace of a code stream
  * jai-trace --about                    what this program is and runs on
  *
- * Runs the entropy stage and writes headers and arrays to OUT ("-": hashes only) in the container of trace_writer.h.
- * Prints a line "name hash" for every record, "= hash" for the whole trace, and facts as "# name value". Exit status:
- * 0 ok, 2 usage or a file that cannot be read or written, 10 + jai_status for an error of the library.
+ * Runs the entropy stage and writes headers and arrays to OUT ("-": hashes only) in the container of trace_writer.h; of
+ * a stream that turns out to be damaged, what was decoded before. Prints a line "name hash" for every record, "= hash"
+ * for the whole trace, and facts as "# name value". Exit status: 0 ok, 2 usage or a file that cannot be read or
+ * written, 10 + jai_status for an error of the library.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,7 @@ static jai_status run(jai_context *context, const file *data, const file *tables
     jai_model *model = NULL;
     const jai_arrays *arrays = NULL;
     jai_options_init(&options);
+    options.arrays |= JAI_UNTIL_DAMAGE;
     const clock_t start = clock();
     jai_status status = jai_stream_open(context, data->bytes, data->size, &options, &stream);
     if (status == JAI_OK) {
@@ -118,7 +120,7 @@ static jai_status run(jai_context *context, const file *data, const file *tables
     if (status == JAI_OK) {
         status = jai_stream_decode(stream, model, &options, &arrays);
     }
-    if (status == JAI_OK) {
+    if (arrays != NULL) {
         printf("# milliseconds %lu\n", (unsigned long)((clock() - start) / (CLOCKS_PER_SEC / 1000)));
         printf("# peak_bytes %lu\n", (unsigned long)context->bytes_peak);
         trace_headers(t, stream);
@@ -150,7 +152,8 @@ static int trace_stream(const char *stream, const char *model, const char *outpu
         if (status != JAI_OK) {
             fail(stream, context.message);
             result = EXIT_LIBRARY + (int)status;
-        } else if (!trace_end(&t)) {
+        }
+        if (t.records != 0 && !trace_end(&t)) {
             result = fail(output, "cannot be written");
         }
     }
