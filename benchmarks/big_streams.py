@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,13 @@ from jpegai_mobile.latent.hyper_scale_decoder import hyper_scale_decoder
 from jpegai_mobile.latent.model_tables import EntropyModel
 from jpegai_mobile.latent.skip_mode import skip_mask
 
+Number = TypeVar("Number", bound=np.generic)
+
 TILED_ABOVE = 1 << 20
 """Luma samples above which the reference encoder signals synthesis tiles (1024 with an overlap of 64)."""
 
 
-def repeated(values: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.generic]:
+def repeated(values: NDArray[Number], size: tuple[int, int]) -> NDArray[Number]:
     """`values` [C, row, column] repeated to `size`."""
     _, rows, columns = values.shape
     times = (1, -(-size[0] // rows), -(-size[1] // columns))

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from ..errors import InvalidStream, JpegAiError, LimitExceeded, Unsupported
 from ..version import __version__
-from . import decode, encode, info, trace
+from . import bench, decode, encode, info, trace
 from .usage import UsageError
 
-COMMANDS = (info, decode, encode, trace)
+COMMANDS = (info, decode, encode, trace, bench)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,1 @@
+"""Measuring decodes: time per stage, memory of a fresh process, and how results are written down."""

@@ -1,0 +1,49 @@
+"""Results as files: a table, and beside it what a reader needs to know about the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ..version import __version__
+
+PACKAGES = ("numpy", "ai-edge-litert", "onnxruntime", "torch")
+"""What results depend on, where it is installed."""
+
+
+def write_result(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]], command: str) -> None:
+    """The rows as TSV, the machine notes beside it with the suffix `.meta`; raises OSError."""
+    lines = ["\t".join(header), *("\t".join(str(value) for value in row) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    path.with_suffix(".meta").write_text(notes(command))
+
+
+def notes(command: str) -> str:
+    """What a reader needs to know about the machine of a measurement."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
+    return (
+        f"command: {command}\nprocessor: {cpu_name()}\ncores: {os.cpu_count()}\nload at the end: {load}\n"
+        f"system: {platform.platform()}\npython: {platform.python_version()}\npackages: {_packages()}\n"
+    )
+
+
+def cpu_name() -> str:
+    """The processor as the operating system names it."""
+    description = Path("/proc/cpuinfo")
+    for line in description.read_text().splitlines() if description.exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _packages() -> str:
+    found = [f"jpegai-mobile {__version__}"]
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)

@@ -1,0 +1,175 @@
+"""Time of the stages of a decode, from outside: the pipeline is handed objects that look at a clock.
+
+Nothing in the decoder knows about it. Observed objects give on what they are asked to the real ones.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codestream.components import Component
+from ..codestream.tiling import Rectangle
+from ..filters.eicci import EicciNetwork
+from ..image.layout import PictureLayout
+from ..image.output import open_writer
+from ..image.planes import Planes
+from ..runtime.decoder import DecodeOptions, Decoder
+from ..runtime.latent_source import Latents, LatentSource
+from ..runtime.model_networks import ModelNetworks, NetworkPool, Size
+from ..runtime.reconstruction import Reconstruction
+
+Array = NDArray[np.float32]
+
+ENTROPY = "entropy stage"
+LATENTS = "latents"
+"""Dequantisation, interleaving, LSBS: what is between the networks."""
+HYPER_DECODER = "hyper decoder"
+CONTEXT_MODEL = "context model"
+LUMA = "luma synthesis"
+CHROMA = "chroma synthesis"
+FILTERS = "filters"
+"""With their networks."""
+OUTPUT = "output conversion"
+REST = "everything else"
+"""Mostly putting patches together; with several threads also waiting for them."""
+STAGES = (ENTROPY, LATENTS, HYPER_DECODER, CONTEXT_MODEL, LUMA, CHROMA, FILTERS, OUTPUT, REST)
+NETWORKS = (HYPER_DECODER, CONTEXT_MODEL, LUMA, CHROMA)
+"""Stages in which networks run; copying their inputs and outputs is part of them."""
+
+
+class StageClock:
+    """Adds up seconds by stage. A stage inside another one is not counted in the outer; threads add up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.whole = 0.0
+        """Seconds of the longest stage with all that was inside."""
+        self._lock = threading.Lock()
+        self._thread = threading.local()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time of the block, but for the stages in it."""
+        taken_before = getattr(self._thread, "taken", 0.0)
+        self._thread.taken = 0.0
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            elapsed = time.perf_counter() - start
+            with self._lock:
+                self.seconds[name] += elapsed - self._thread.taken
+                self.whole = max(self.whole, elapsed)
+            self._thread.taken = taken_before + elapsed
+
+
+def decode_to_nowhere(
+    decoder: Decoder, data: bytes, options: DecodeOptions, region: Rectangle | None = None
+) -> StageClock:
+    """Decode, convert to RGB and throw away a picture, or a region of it; gives where the time went."""
+    clock = StageClock()
+    with clock.stage(REST):
+        with clock.stage(ENTROPY):
+            reconstruction = decoder.reconstruct(data, options)
+        reconstruct_to_nowhere(reconstruction, options, clock, region)
+    return clock
+
+
+def reconstruct_to_nowhere(
+    reconstruction: Reconstruction, options: DecodeOptions, clock: StageClock, region: Rectangle | None = None
+) -> None:
+    """What of a decode follows the entropy stage. A region is measured where rows are streamed and chroma is 4:4:4."""
+    observed = ObservedReconstruction.of(reconstruction, clock)
+    layout = PictureLayout.of(reconstruction.stream.picture)
+    if region is not None:
+        layout = PictureLayout((region.height, region.width), layout.bit_depth, layout.subsampling, layout.is_rgb)
+    with open(os.devnull, "wb") as nowhere, open_writer(nowhere, layout, "ppm") as writer:
+        for band in observed.bands(options.filters, region):
+            with clock.stage(OUTPUT):
+                writer.write_rows(band)
+
+
+@dataclass(eq=False)
+class ObservedReconstruction(Reconstruction):
+    """A reconstruction whose parts are timed."""
+
+    clock: StageClock
+
+    @classmethod
+    def of(cls, real: Reconstruction, clock: StageClock) -> ObservedReconstruction:
+        """The same reconstruction, observed."""
+        shared = ObservedNetworks(real.networks.shared, clock)
+        pool = NetworkPool(shared, tuple(ObservedNetworks(each, clock) for each in real.networks.synthesis))
+        return cls(real.stream, real.symbols, pool, real.patch, clock)
+
+    @cached_property
+    def latents(self) -> LatentSource:
+        """As in `Reconstruction`."""
+        with self.clock.stage(LATENTS):
+            return ObservedLatents(super().latents, self.clock)
+
+    @cached_property
+    def planes(self) -> Planes:
+        """As in `Reconstruction`."""
+        with self.clock.stage(REST):
+            return super().planes
+
+    def filtered(self, filters: bool) -> Planes:
+        """As in `Reconstruction`."""
+        with self.clock.stage(FILTERS):
+            return super().filtered(filters)
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedLatents:
+    """A latent source that is timed."""
+
+    real: LatentSource
+    clock: StageClock
+
+    def window(self, window: Rectangle) -> Latents:
+        """As in `LatentSource`."""
+        with self.clock.stage(LATENTS):
+            return self.real.window(window)
+
+
+class ObservedNetworks(ModelNetworks):
+    """Networks that are timed."""
+
+    def __init__(self, real: ModelNetworks, clock: StageClock) -> None:
+        super().__init__(real.bundle, real.model_id, real.operating_point, real.precision, real.num_threads)
+        self._real, self._clock = real, clock
+
+    def hyper_decoder(self, component: Component, z: Array, extent: Size) -> Array:
+        """As in `ModelNetworks`."""
+        with self._clock.stage(HYPER_DECODER):
+            return self._real.hyper_decoder(component, z, extent)
+
+    def context_model(self, residual: Array, psi: Array, extent: Size) -> Array:
+        """As in `ModelNetworks`."""
+        with self._clock.stage(CONTEXT_MODEL):
+            return self._real.context_model(residual, psi, extent)
+
+    def synthesis_luma(self, latent: Array, extent: Size) -> Array:
+        """As in `ModelNetworks`."""
+        with self._clock.stage(LUMA):
+            return self._real.synthesis_luma(latent, extent)
+
+    def synthesis_chroma(self, latent: Array, extent: Size) -> Array:
+        """As in `ModelNetworks`."""
+        with self._clock.stage(CHROMA):
+            return self._real.synthesis_chroma(latent, extent)
+
+    def eicci(self, network: EicciNetwork, bands: Array) -> Array:
+        """As in `ModelNetworks`; the time is that of the filters."""
+        return self._real.eicci(network, bands)
