@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .components import grid_size
@@ -56,14 +57,12 @@ def overlapping_spans(length: int, size: int, overlap: int) -> list[tuple[int, i
     return [(start, min(start + size, length)) for start in starts]
 
 
-def overlapping_tiles(height: int, width: int, size: int, overlap: int) -> list[Rectangle]:
+def overlapping_tiles(height: int, width: int, size: int, overlap: int) -> Iterator[Rectangle]:
     """The tiles of a height x width picture in raster order; needs 0 <= overlap < size."""
     columns = overlapping_spans(width, size, overlap)
-    return [
-        Rectangle(top, left, bottom, right)
-        for top, bottom in overlapping_spans(height, size, overlap)
-        for left, right in columns
-    ]
+    for top, bottom in overlapping_spans(height, size, overlap):
+        for left, right in columns:
+            yield Rectangle(top, left, bottom, right)
 
 
 REGION_UNIT = 128

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from ..errors import BundleError
@@ -56,6 +56,15 @@ class FileRecord:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """The data that a model was calibrated with."""
+
+    kind: str
+    files: Mapping[str, str]
+    """File -> SHA-256."""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The contents of `manifest.json`."""
 
@@ -69,6 +78,10 @@ class Manifest:
     entropy: Mapping[int, str]
     """Model -> file name of its integer tables."""
     files: Mapping[str, FileRecord]
+    recipes: Mapping[str, str] = field(default_factory=dict)
+    """Network file -> how its numbers are stored, as the converter says it."""
+    calibration: Mapping[int, Calibration] = field(default_factory=dict)
+    """Model -> the data that ranges of int8 activations were found with."""
 
     @property
     def models(self) -> tuple[int, ...]:
@@ -106,6 +119,8 @@ class Manifest:
             "networks": [asdict(key) | {"file": self.networks[key]} for key in sorted(self.networks, key=str)],
             "entropy": {str(model): name for model, name in self.entropy.items()},
             "files": {name: asdict(record) for name, record in self.files.items()},
+            "recipes": dict(self.recipes),
+            "calibration": {str(model): asdict(data) for model, data in self.calibration.items()},
         }
         return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
 
@@ -130,6 +145,11 @@ class Manifest:
                 int(_one_of(MODELS, model)): _file_name(name) for model, name in _object(document, "entropy").items()
             },
             files={_file_name(name): _file_record(name, record) for name, record in _object(document, "files").items()},
+            recipes={_file_name(name): _text(recipe) for name, recipe in _optional(document, "recipes").items()},
+            calibration={
+                int(_one_of(MODELS, model)): _calibration(entry)
+                for model, entry in _optional(document, "calibration").items()
+            },
         )
         for name in (*manifest.networks.values(), *manifest.entropy.values()):
             if name not in manifest.files:
@@ -179,6 +199,18 @@ def _file_record(name: str, entry: object) -> FileRecord:
     if type(size) is not int or not 0 <= size <= MAX_FILE_BYTES:
         raise BundleError(f"file {name} has {_short(size)} bytes; at most {MAX_FILE_BYTES} are read")
     return FileRecord(size, _sha256(_field(entry, "sha256")))
+
+
+def _calibration(entry: object) -> Calibration:
+    if not isinstance(entry, dict):
+        raise BundleError(f"'calibration' holds {_short(entry)}")
+    files = {_text(name): _sha256(digest) for name, digest in _object(entry, "files").items()}
+    return Calibration(_text(_field(entry, "kind")), files)
+
+
+def _optional(entry: dict[str, Any], name: str) -> dict[str, Any]:
+    """An object that bundles of earlier releases do not have."""
+    return _object(entry, name) if name in entry else {}
 
 
 def _field(entry: dict[str, Any], name: str) -> object:

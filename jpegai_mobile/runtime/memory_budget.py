@@ -18,7 +18,7 @@ from ..errors import LimitExceeded
 from ..networks.catalogue import build
 from ..networks.measure import activation_bytes
 from .latent_source import holds_all_latents
-from .patches import plan_bands
+from .patches import largest_window, plan_bands
 
 MEBI = 1 << 20
 FIXED = 10 * MEBI
@@ -110,17 +110,13 @@ class _Windows:
     """Of the largest one, in latents."""
     columns: int
     abreast: int
-    """Most patches in a band: what can be computed at the same time."""
+    """Patches in a band: what can be computed at the same time."""
 
     @classmethod
     def of(cls, picture: PictureHeader, operating_point: str, patch: tuple[int, int]) -> _Windows:
-        bands = plan_bands(picture, operating_point, patch)
-        windows = [part.latents for band in bands for strip in band.strips for part in strip.patches]
-        return cls(
-            max(window.height for window in windows),
-            max(window.width for window in windows),
-            max(sum(len(strip.patches) for strip in band.strips) for band in bands),
-        )
+        first = next(plan_bands(picture, operating_point, patch))
+        abreast = sum(len(strip.patches) for strip in first.strips)
+        return cls(*largest_window(picture, operating_point, patch), abreast)
 
 
 def _estimate(

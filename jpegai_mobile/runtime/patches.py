@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from itertools import groupby
 
 from ..codestream.components import LATENT_GRID, Component, grid_size
 from ..codestream.picture_header import TILE_UNIT, PictureHeader
-from ..codestream.tiling import Rectangle, overlapping_tiles, region_grid
+from ..codestream.tiling import Rectangle, overlapping_tiles, region_spans
 from ..errors import Unsupported
 from ..networks.catalogue import build
 from ..networks.measure import Halo, halo
@@ -69,20 +70,36 @@ def plan_bands(
     operating_point: str,
     patch: tuple[int, int] | None,
     region: Rectangle | None = None,
-) -> list[Band]:
-    """The bands of a picture from top to bottom; their patches partition it.
+) -> Iterator[Band]:
+    """The bands of a picture from top to bottom, planned as they are asked for; their patches partition the picture.
 
     `patch` is the largest (rows, columns) of latents in one run, margin included; None takes whole tiles, as does an
     operating point whose networks see all of a tile. With `region` (luma samples) patches outside of it are left out.
     """
     margin = synthesis_halo(operating_point)
     whole = Rectangle(0, 0, picture.height, picture.width)
-    bands: list[Band] = []
     for _, row_of_tiles in groupby(synthesis_tiles(picture), key=lambda tile: tile.core.top):
-        bands += _bands_of(list(row_of_tiles), margin, patch if margin else None, region or whole)
-    return [band for band in bands if len(band.rows)]
+        for band in _bands_of(list(row_of_tiles), margin, patch if margin else None, region or whole):
+            if len(band.rows):
+                yield band
 
 
+def largest_window(picture: PictureHeader, operating_point: str, patch: tuple[int, int] | None) -> tuple[int, int]:
+    """Rows and columns, in latents, that no window of a plan exceeds."""
+    margin = synthesis_halo(operating_point)
+    height, width = picture.height, picture.width
+    header = picture.components[0]
+    if header.synthesis_tile_enable:
+        longest = (header.synthesis_tile_size + header.synthesis_tile_overlap) * TILE_UNIT
+        height, width = min(height, longest), min(width, longest)
+    if margin is None:
+        return grid_size(height, LATENT_GRID), grid_size(width, LATENT_GRID)
+    rows = _windows(height, patch and patch[0], margin.top, margin.bottom)
+    columns = _windows(width, patch and patch[1], margin.left, margin.right)
+    return rows[0].size, columns[0].size
+
+
+@cache
 def synthesis_halo(operating_point: str) -> Halo | None:
     """Latents that a patch needs around it; None when the networks see the whole tile."""
     halos = [halo(build("synthesis", component.suffix, operating_point)) for component in Component]
@@ -108,6 +125,7 @@ def _bands_of(
             yield Band(range(core.top, core.bottom), tuple(strips))
 
 
+@lru_cache(maxsize=64)
 def _windows(length: int, largest: int | None, before: int, after: int) -> list[Window]:
     """Windows in latents over `length` luma samples."""
     latents = grid_size(length, LATENT_GRID)
@@ -141,7 +159,7 @@ def _patch(tile: SynthesisTile, rows: Window, columns: Window) -> Patch:
     return Patch(latents, extent, kept.intersection(tile.core))
 
 
-def synthesis_tiles(picture: PictureHeader) -> list[SynthesisTile]:
+def synthesis_tiles(picture: PictureHeader) -> Iterator[SynthesisTile]:
     """The synthesis tiles that the stream signals, in raster order; their cores partition the picture.
 
     Tiles overlap and give up half of the overlap at inner sides. With independent regions the cores are a plain
@@ -151,21 +169,28 @@ def synthesis_tiles(picture: PictureHeader) -> list[SynthesisTile]:
     whole = Rectangle(0, 0, picture.height, picture.width)
     header = picture.components[0]
     if not header.synthesis_tile_enable:
-        return [SynthesisTile(whole, whole)]
+        yield SynthesisTile(whole, whole)
+        return
     size, overlap = header.synthesis_tile_size * TILE_UNIT, header.synthesis_tile_overlap * TILE_UNIT
     if picture.independent_regions:
-        return list(_independent_tiles(picture, size, overlap // 2))
-    tiles = overlapping_tiles(picture.height, picture.width, size, overlap)
-    return [SynthesisTile(tile, _shrunk(tile, overlap // 2, whole)) for tile in tiles]
+        yield from _independent_tiles(picture, size, overlap // 2)
+        return
+    for tile in overlapping_tiles(picture.height, picture.width, size, overlap):
+        yield SynthesisTile(tile, _shrunk(tile, overlap // 2, whole))
 
 
 def _independent_tiles(picture: PictureHeader, size: int, margin: int) -> Iterator[SynthesisTile]:
     """Cells of a plain grid over the picture; one inside a region is extended by `margin` within that region."""
     if margin % LATENT_GRID:
         raise Unsupported(f"picture header: independent regions with tiles that overlap by {2 * margin} samples")
-    regions = region_grid(picture.height, picture.width, *picture.region_counts)
+    rows, columns = picture.region_counts
+    row_spans, column_spans = region_spans(picture.height, rows), region_spans(picture.width, columns)
     for core in overlapping_tiles(picture.height, picture.width, size, 0):
-        region = next((region for region in regions if region.intersection(core) == core), core)
+        top, bottom = row_spans[min(core.top // row_spans[0][1], rows - 1)]
+        left, right = column_spans[min(core.left // column_spans[0][1], columns - 1)]
+        region = Rectangle(top, left, bottom, right)
+        if region.intersection(core) != core:
+            region = core
         extended = Rectangle(
             max(core.top - margin, 0), max(core.left - margin, 0), core.bottom + margin, core.right + margin
         )

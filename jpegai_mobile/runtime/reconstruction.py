@@ -67,9 +67,7 @@ class Reconstruction:
             return
         plan = plan_bands(picture, self.operating_point, self.patch, region)
         columns = range(region.left, region.right)
-        for band, samples in zip(
-            plan, synthesise_bands(plan, self.latents, self.networks.synthesis, columns), strict=True
-        ):
+        for band, samples in synthesise_bands(plan, self.latents, self.networks.synthesis, columns):
             first, last = max(region.top, band.rows.start), min(region.bottom, band.rows.stop)
             rows = samples[first - band.rows.start : last - band.rows.start]
             if len(rows):
@@ -91,11 +89,9 @@ class Reconstruction:
         """The whole displayed picture before filters, in the source's chroma format."""
         picture = self.stream.picture
         samples = np.empty((3, picture.height, picture.width), np.float32)
-        top = 0
         plan = plan_bands(picture, self.operating_point, self.patch)
-        for band in synthesise_bands(plan, self.latents, self.networks.synthesis, range(picture.width)):
-            samples[:, top : top + len(band)] = band.transpose(2, 0, 1)
-            top += len(band)
+        for band, rows in synthesise_bands(plan, self.latents, self.networks.synthesis, range(picture.width)):
+            samples[:, band.rows.start : band.rows.stop] = rows.transpose(2, 0, 1)
         y, u, v = samples
         return from_synthesis(y, u, v, picture)
 

@@ -19,8 +19,8 @@ Array = NDArray[np.float32]
 
 def synthesise_bands(
     bands: Iterable[Band], source: LatentSource, networks: Sequence[ModelNetworks], columns: range
-) -> Iterator[Array]:
-    """The samples of every band: float32 [row, column, (Y, U, V)], 0..255, chroma at full resolution.
+) -> Iterator[tuple[Band, Array]]:
+    """Every band with its samples: float32 [row, column, (Y, U, V)], 0..255, chroma at full resolution.
 
     `columns` are those of the picture that a band holds. One patch is computed per element of `networks` at a time;
     the result does not depend on how many there are.
@@ -45,7 +45,7 @@ def synthesise_bands(
             for core, patch_samples in run(compute, _work(band, source)):
                 kept = core.intersection(place)
                 samples[kept.relative_to(place).slices] = patch_samples[kept.relative_to(core).slices]
-            yield samples
+            yield band, samples
 
 
 def _work(band: Band, source: LatentSource) -> Iterator[tuple[Patch, Rectangle, Latents]]:
