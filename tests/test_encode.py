@@ -15,14 +15,16 @@ from jpegai_mobile import BundleError, EncodeOptions, PictureError
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.model_mark import MAGIC
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
-from jpegai_mobile.encoder import cube_flags, quantisation
+from jpegai_mobile.encoder import cube_flags, hyper_scales, quantisation
 from jpegai_mobile.encoder.analysis import analyse
 from jpegai_mobile.encoder.encoder import Coding
-from jpegai_mobile.encoder.header import coded_size, level
+from jpegai_mobile.encoder.header import level
+from jpegai_mobile.encoder.networks import EncoderNetworks
 from jpegai_mobile.encoder.options import MAX_BETA, MIN_BETA
 from jpegai_mobile.encoder.pictures import SourcePicture
 from jpegai_mobile.encoder.quality import displacement, nearest_model, position_of_quality
 from jpegai_mobile.encoder.rate_control import MAX_PASSES, search
+from jpegai_mobile.entropy.residual import table_index
 from jpegai_mobile.image.colour import yuv_to_rgb
 from jpegai_mobile.latent.block_average import block_average, spread_blocks
 from jpegai_mobile.latent.residual_scaling import residual_scale
@@ -33,7 +35,7 @@ from .encoding import own_bundle_path, own_decoder, own_encoder, photo, psnr, ra
 
 
 def prepared(picture: SourcePicture, **options: object) -> Coding:
-    return own_encoder().prepare(picture, 1, EncodeOptions(**options))
+    return own_encoder().prepare(picture, EncodeOptions(**options))
 
 
 def decoded(data: bytes) -> np.ndarray:
@@ -52,7 +54,7 @@ def assert_codes_what_it_quantised(coding: Coding, data: bytes) -> None:
             assert np.array_equal(component.z, coding.analysis[i].z)
             assert np.array_equal(component.residual, quantised.residual)
             assert np.array_equal(component.skip_mask, quantised.skip_mask)
-            assert np.array_equal(component.sigma, quantised.sigma)
+            assert np.array_equal(table_index(component.sigma), quantised.table_index)
         gain = coding.model.components[i].gain.astype(np.int32)
         steps = scaler(gain + coding.header.beta_displacement_log(i))[:, None, None]
         scale = residual_scale(block_average(component.scale_index), coding.header.components[i], 1)
@@ -125,10 +127,12 @@ def test_windows_equal_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     coding = prepared(picture, beta_displacement=100)
     whole = coding.code(100)
     monkeypatch.setattr(quantisation, "WINDOW", 6)
+    monkeypatch.setattr(hyper_scales, "BAND", 2)
+    coding = prepared(picture, beta_displacement=100)
     assert coding.code(100) == whole
-    networks = own_encoder()._networks_for(1, coding.options)[0]
+    networks = EncoderNetworks(own_encoder().bundle, 1, "float32", 2)
     for patch in (1, 6):
-        for part, expected in zip(analyse(picture, coded_size(picture), networks, patch), coding.analysis, strict=True):
+        for part, expected in zip(analyse(picture, picture.size, networks, patch), coding.analysis, strict=True):
             assert np.array_equal(part.latent, expected.latent)
             assert np.array_equal(part.z, expected.z)
 
@@ -149,10 +153,10 @@ def test_tools_of_the_header_are_obeyed(tools: dict[str, int]) -> None:
 
 def test_cube_flags_code_what_skipping_would_lose(monkeypatch: pytest.MonkeyPatch) -> None:
     picture, options = random_picture(300, 300, 7), EncodeOptions(beta_displacement=-700, cube_flags=True)
-    without = own_encoder().prepare(picture, 1, replace(options, cube_flags=False)).code(-700)
+    without = own_encoder().prepare(picture, replace(options, cube_flags=False)).code(-700)
     monkeypatch.setattr(cube_flags, "ZERO_BITS", np.zeros_like(cube_flags.ZERO_BITS))
     monkeypatch.setattr(cube_flags, "ESCAPE_BITS", np.zeros_like(cube_flags.ESCAPE_BITS))
-    coding = own_encoder().prepare(picture, 1, options)
+    coding = own_encoder().prepare(picture, options)
     data = coding.code(-700)
     header = read_code_stream(data).picture.components[Component.LUMA]
     assert header.use_cube_flags and 0 < header.cube_flag.count(0) < len(header.cube_flag)

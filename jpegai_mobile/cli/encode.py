@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..encoder.encoder import EncodedPicture, Encoder
+from ..encoder.encoder import Coding, EncodedPicture, Encoder
 from ..encoder.options import MAX_BETA, MIN_BETA, MODELS, OPERATING_POINTS, QUALITIES, EncodeOptions
 from ..encoder.pictures import picture_from_bytes
 from ..image.output_stream import output_stream
@@ -86,15 +86,26 @@ def run(options: argparse.Namespace) -> None:
     choices = _encode_options(options)
     with open_bundle(options.bundle) as bundle:
         start = time.perf_counter()
-        picture = picture_from_bytes(read_input(options.input), options.input, options.background)
-        encoded = Encoder(bundle).encode(picture, choices)
+        coding = _prepare(Encoder(bundle), options, choices)
+        encoded = coding.encode()
         seconds = time.perf_counter() - start
-    for note in (*picture.notes, *encoded.notes):
-        print(f"jpegai encode: note: {note}", file=sys.stderr)
+    _print_notes(encoded.notes)
     with output_stream(options.output) as stream:
         stream.write(encoded.data)
     if options.stats:
-        _print_stats(encoded, picture.size, seconds)
+        _print_stats(encoded, coding.header.display_size, seconds)
+
+
+def _prepare(encoder: Encoder, options: argparse.Namespace, choices: EncodeOptions) -> Coding:
+    """Read the picture and analyse it; nothing holds its samples any more after that."""
+    picture = picture_from_bytes(read_input(options.input), options.input, options.background)
+    _print_notes(picture.notes)
+    return encoder.prepare(picture, choices)
+
+
+def _print_notes(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        print(f"jpegai encode: note: {note}", file=sys.stderr)
 
 
 def _encode_options(options: argparse.Namespace) -> EncodeOptions:

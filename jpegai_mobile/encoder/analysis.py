@@ -61,11 +61,13 @@ def _latent(component: Component, picture: SourcePicture, size: Size, networks: 
     # The transforms take an even number of rows and columns.
     even = (size[0] + size[0] % 2, size[1] + size[1] % 2)
     margin = _margin("analysis", component, LATENT_GRID)
-    for vertical, horizontal in _windows((rows, columns), patch, margin):
-        spans = [_samples(window, LATENT_GRID, side) for window, side in zip((vertical, horizontal), even, strict=True)]
-        planes = _network_input(component, picture, size, *spans)
-        result = networks.analysis(component, planes, (len(spans[0]), len(spans[1])))
-        _keep(latent, result, vertical, horizontal)
+    with networks.analysis(component) as run:
+        for vertical, horizontal in _windows((rows, columns), patch, margin):
+            span_rows, span_columns = (
+                _samples(window, LATENT_GRID, side) for window, side in zip((vertical, horizontal), even, strict=True)
+            )
+            planes = _network_input(component, picture, span_rows, span_columns)
+            _keep(latent, run(planes, (len(span_rows), len(span_columns))), vertical, horizontal)
     return latent
 
 
@@ -75,14 +77,14 @@ def _hyper_latent(
     rows, columns = LatentSizes.of_picture(*size).z
     z = np.empty((rows, columns, component.channels), np.int8)
     margin = _margin("hyper_encoder", component, Z_GRID)
-    for vertical, horizontal in _windows((rows, columns), patch, margin):
-        part = latent[
-            vertical.start * LATENTS_PER_Z : vertical.stop * LATENTS_PER_Z,
-            horizontal.start * LATENTS_PER_Z : horizontal.stop * LATENTS_PER_Z,
-        ]
-        extent = len(_samples(vertical, Z_GRID, size[0])), len(_samples(horizontal, Z_GRID, size[1]))
-        result = networks.hyper_encoder(component, part, extent)
-        _keep(z, np.rint(np.clip(result, -MAX_Z, MAX_Z)), vertical, horizontal)
+    with networks.hyper_encoder(component) as run:
+        for vertical, horizontal in _windows((rows, columns), patch, margin):
+            part = latent[
+                vertical.start * LATENTS_PER_Z : vertical.stop * LATENTS_PER_Z,
+                horizontal.start * LATENTS_PER_Z : horizontal.stop * LATENTS_PER_Z,
+            ]
+            extent = len(_samples(vertical, Z_GRID, size[0])), len(_samples(horizontal, Z_GRID, size[1]))
+            _keep(z, np.rint(np.clip(run(part, extent), -MAX_Z, MAX_Z)), vertical, horizontal)
     return np.ascontiguousarray(z.transpose(2, 0, 1))
 
 
@@ -116,7 +118,7 @@ def _keep(whole: NDArray[np.generic], part: Array, vertical: Window, horizontal:
     ]
 
 
-def _network_input(component: Component, picture: SourcePicture, size: Size, rows: range, columns: range) -> Array:
+def _network_input(component: Component, picture: SourcePicture, rows: range, columns: range) -> Array:
     """Samples of a window as (sample - 127.5) / 128: luma, or the four row-major phases each of Y, U and V."""
     # Beyond the picture its last row and column are repeated, first up to the coded size, then to an even one.
     last = [length - 1 for length in picture.size]

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ..codestream.components import Component
 from ..codestream.model_mark import model_mark
 from ..codestream.picture_header import PictureHeader
 from ..codestream.stream import CodeStream, write_code_stream
 from ..codestream.substreams import SubStream
 from ..codestream.tool_header import ToolHeader
-from ..latent.hyper_scale_decoder import hyper_scale_decoder
 from ..latent.model_tables import EntropyModel
 from ..runtime.bundle import Bundle
 from ..runtime.decoder import choose_precision
 from ..runtime.model_networks import ModelNetworks
 from .analysis import ComponentAnalysis, analyse
 from .cube_flags import set_cube_flags
-from .header import coded_size, picture_header, set_beta_displacement
+from .header import picture_header, set_beta_displacement
+from .hyper_scales import hyper_scales
 from .networks import EncoderNetworks, check_encodable, encodable_models
 from .options import DEFAULT_QUALITY, EncodeOptions
 from .pictures import SourcePicture
@@ -49,23 +47,25 @@ class Encoder:
     """Encodes pictures with one bundle; prepared networks are kept from one picture to the next."""
 
     bundle: Bundle
-    _networks: dict[tuple[int, str, int], tuple[EncoderNetworks, ModelNetworks]] = field(default_factory=dict)
+    _decoders: dict[tuple[int, str, str, int], ModelNetworks] = field(default_factory=dict)
 
     def encode(self, picture: SourcePicture, options: EncodeOptions | None = None) -> EncodedPicture:
         """Encode a picture; raises PictureError or BundleError."""
-        options = options or EncodeOptions()
+        return self.prepare(picture, options or EncodeOptions()).encode()
+
+    def prepare(self, picture: SourcePicture, options: EncodeOptions) -> Coding:
+        """Run the networks that do not depend on the rate; raises PictureError or BundleError.
+
+        The picture itself is not needed any more for coding it.
+        """
         check_encodable(self.bundle, options.model)
         model, beta = self._start(options)
-        samples = picture.size[0] * picture.size[1]
-        coding = self.prepare(picture, model, options)
-        if options.bpp is None:
-            data = coding.code(beta)
-            return EncodedPicture(data, model, beta, 1, 8 * len(data) / samples)
-        attempt, passes = search(options.bpp * samples / 8, beta, coding.code)
-        bpp = 8 * len(attempt.stream) / samples
-        missed = abs(bpp / options.bpp - 1) > TOLERANCE
-        notes = (f"{bpp:.4f} bit per pixel is as near to {options.bpp:g} as was found",) if missed else ()
-        return EncodedPicture(attempt.stream, model, attempt.beta, passes, bpp, notes)
+        header = picture_header(picture, model, options)
+        tables = self.bundle.entropy_model_bytes(model)
+        precision = choose_precision(self.bundle, options.precision)
+        networks = EncoderNetworks(self.bundle, model, precision, options.num_threads)
+        analysis = analyse(picture, (header.height, header.width), networks)
+        return Coding(header, options, beta, tables, analysis, self._decoder(model, precision, options))
 
     def _start(self, options: EncodeOptions) -> tuple[int, int]:
         """The model, and the beta displacement or the first one to try."""
@@ -79,23 +79,10 @@ class Encoder:
         model = nearest_model(position, models)
         return model, displacement(position, model)
 
-    def prepare(self, picture: SourcePicture, model: int, options: EncodeOptions) -> Coding:
-        """Run the networks that do not depend on the rate; raises PictureError or BundleError."""
-        encoder, decoder = self._networks_for(model, options)
-        header = picture_header(picture, model, options)
-        tables = self.bundle.entropy_model_bytes(model)
-        analysis = analyse(picture, coded_size(picture), encoder)
-        return Coding(header, options, tables, EntropyModel.from_bytes(tables), analysis, decoder)
-
-    def _networks_for(self, model: int, options: EncodeOptions) -> tuple[EncoderNetworks, ModelNetworks]:
-        precision = choose_precision(self.bundle, options.precision)
-        key = (model, precision, options.num_threads)
-        if key not in self._networks:
-            self._networks[key] = (
-                EncoderNetworks(self.bundle, *key),
-                ModelNetworks(self.bundle, model, options.operating_point, precision, options.num_threads),
-            )
-        return self._networks[key]
+    def _decoder(self, model: int, precision: str, options: EncodeOptions) -> ModelNetworks:
+        """The networks of the decoder that the encoder runs too."""
+        key = (model, options.operating_point, precision, options.num_threads)
+        return self._decoders.setdefault(key, ModelNetworks(self.bundle, *key))
 
 
 @dataclass(eq=False)
@@ -104,18 +91,32 @@ class Coding:
 
     header: PictureHeader
     options: EncodeOptions
+    beta: int
+    """Displacement for the options, or the first one to try for a wanted size."""
     tables: bytes
-    model: EntropyModel
     analysis: tuple[ComponentAnalysis, ComponentAnalysis]
     networks: ModelNetworks
 
     def __post_init__(self) -> None:
-        self._hyper_scales = tuple(
-            hyper_scale_decoder(analysis.z, tables, self.header.sizes.latent).astype(np.int16)
-            for analysis, tables in zip(self.analysis, self.model.components, strict=True)
-        )
+        header, engine = self.header, self.options.engine
         z = [analysis.z for analysis in self.analysis]
-        self._z = encode_hyper_latents(z, self.header.z_threads, self.model, self.options.engine)
+        self.model = EntropyModel.from_bytes(self.tables)
+        self._z = encode_hyper_latents(z, header.z_threads, self.model, engine)
+        self._hyper_scales = hyper_scales(z, self.tables, (header.height, header.width), header.sizes.latent, engine)
+
+    def encode(self) -> EncodedPicture:
+        """The picture at the rate of the options."""
+        height, width = self.header.display_size
+        bpp = self.options.bpp
+        if bpp is None:
+            data, beta, passes = self.code(self.beta), self.beta, 1
+        else:
+            attempt, passes = search(bpp * height * width / 8, self.beta, self.code)
+            data, beta = attempt.stream, attempt.beta
+        coded_bpp = 8 * len(data) / (height * width)
+        missed = bpp is not None and abs(coded_bpp / bpp - 1) > TOLERANCE
+        notes = (f"{coded_bpp:.4f} bit per pixel is as near to {bpp:g} as was found",) if missed else ()
+        return EncodedPicture(data, self.header.model_id, beta, passes, coded_bpp, notes)
 
     def code(self, beta: int) -> bytes:
         """The code stream at a beta displacement."""
@@ -146,8 +147,12 @@ class Coding:
         quantised = self.quantise(component)
         if self.options.cube_flags and set_cube_flags(self.header, component, quantised.worth_of_skipped):
             quantised = self.quantise(component)
-        threads = self.header.components[component].residual_threads
-        coded = slice(0, self.header.components[component].num_chs)
+        header = self.header.components[component]
+        coded = slice(0, header.num_chs)
         return encode_residuals(
-            quantised.residual[coded], quantised.sigma[coded], quantised.skip_mask[coded], threads, self.options.engine
+            quantised.residual[coded],
+            quantised.table_index[coded],
+            quantised.skip_mask[coded],
+            header.residual_threads,
+            self.options.engine,
         )

@@ -19,7 +19,8 @@ TILE_SIZE, TILE_OVERLAP = 1024, 64
 
 def picture_header(picture: SourcePicture, model: int, options: EncodeOptions) -> PictureHeader:
     """The header of a picture, with beta displacement 0; raises PictureError when it is above every level."""
-    rows, columns = coded_size(picture)
+    # What is beyond the picture is not displayed.
+    rows, columns = (max(length, MIN_SIZE) for length in picture.size)
     profile, transforms = OPERATING_POINTS[options.operating_point]
     luma, chroma = (_component_header(rows * columns, i, options.coder_threads) for i in LATENT_CHANNELS)
     return PictureHeader(
@@ -48,12 +49,6 @@ def set_beta_displacement(header: PictureHeader, beta: int, options: EncodeOptio
     elif options.beta_displacement is None:
         chroma = min(max(beta + chroma, MIN_BETA), MAX_BETA)
     header.beta_displacement_log_plus_2048 = [BETA_OFFSET + beta, BETA_OFFSET + chroma]
-
-
-def coded_size(picture: SourcePicture) -> tuple[int, int]:
-    """Rows and columns that are coded: at least 64 each; what is beyond the picture is not displayed."""
-    rows, columns = picture.size
-    return max(rows, MIN_SIZE), max(columns, MIN_SIZE)
 
 
 def level(samples: int, model: int) -> int:

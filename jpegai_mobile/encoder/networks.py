@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,36 +42,31 @@ def check_encodable(bundle: Bundle, model: int | None = None) -> None:
         )
 
 
-@dataclass(eq=False)
+Run = Callable[[Array, Size], Array]
+"""A network on a tile of so many luma samples."""
+
+
+@dataclass(frozen=True)
 class EncoderNetworks:
-    """Encoder networks of one model, each prepared when it is first used; arrays as for `ModelNetworks`."""
+    """Encoder networks of one model; their memory is given back after each use, as it grows with the tiles."""
 
     bundle: Bundle
     model_id: int
     precision: str
     num_threads: int
 
-    def analysis(self, component: Component, planes: Array, extent: Size) -> Array:
+    @contextmanager
+    def analysis(self, component: Component) -> Iterator[Run]:
         """Latent [h, w, C] from normalised luma [H, W, 1], or from the phases [H/2, W/2, 12] of all planes."""
-        return self._analysis[component].run({_INPUT[component]: planes}, extent)["latent"]
+        with self._runner("analysis", component) as runner:
+            yield lambda planes, extent: runner.run({_INPUT[component]: planes}, extent)["latent"]
 
-    def hyper_encoder(self, component: Component, latent: Array, extent: Size) -> Array:
-        """z [ceil(H/64), ceil(W/64), C] before rounding, from the latent of `extent` luma samples."""
-        return self._hyper_encoders[component].run({"latent": latent}, extent)["z"]
+    @contextmanager
+    def hyper_encoder(self, component: Component) -> Iterator[Run]:
+        """z [ceil(H/64), ceil(W/64), C] before rounding, from a latent."""
+        with self._runner("hyper_encoder", component) as runner:
+            yield lambda latent, extent: runner.run({"latent": latent}, extent)["z"]
 
-    @cached_property
-    def _analysis(self) -> tuple[NetworkRunner, NetworkRunner]:
-        return self._both_components("analysis")
-
-    @cached_property
-    def _hyper_encoders(self) -> tuple[NetworkRunner, NetworkRunner]:
-        return self._both_components("hyper_encoder")
-
-    def _both_components(self, network: str) -> tuple[NetworkRunner, NetworkRunner]:
-        luma, chroma = (
-            NetworkRunner(
-                self.bundle.graph(network, component.suffix, self.model_id, None, self.precision), self.num_threads
-            )
-            for component in Component
-        )
-        return luma, chroma
+    def _runner(self, network: str, component: Component) -> NetworkRunner:
+        graph = self.bundle.graph(network, component.suffix, self.model_id, None, self.precision)
+        return NetworkRunner(graph, self.num_threads)

@@ -90,7 +90,8 @@ def picture_from_array(array: NDArray[Any]) -> SourcePicture:
 def picture_from_image(image: Image.Image, background: str | None = None) -> SourcePicture:
     """A Pillow image: upright, in sRGB, without transparency. Raises PictureError."""
     notes = list(_dropped_metadata(image))
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
     if image.mode in (*_WIDE_GREY, "I"):
         return _from_wide_grey(image, notes)
     if image.mode == "F":
@@ -102,7 +103,12 @@ def picture_from_image(image: Image.Image, background: str | None = None) -> Sou
         notes += [note] if note else []
     elif image.mode == "CMYK":
         notes.append("CMYK without a colour profile was converted by the plain formula")
-    return _checked(SourcePicture(np.asarray(image.convert("RGB")), tuple(notes)))
+    return _checked(SourcePicture(np.asarray(_in_mode(image, "RGB")), tuple(notes)))
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The image itself when it has that mode: a copy would be of its size."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 @contextmanager
@@ -154,7 +160,7 @@ def _opaque(image: Image.Image, background: str | None) -> Image.Image:
     """The image without an alpha channel: in front of the background, or as it is when nothing shines through."""
     if "transparency" in image.info:
         image = image.convert("RGBA")
-    image = image.convert(_PROMOTED_MODE.get(image.mode, image.mode))
+    image = _in_mode(image, _PROMOTED_MODE.get(image.mode, image.mode))
     if image.mode not in ("LA", "RGBA"):
         return image
     alpha = image.getchannel("A")

@@ -27,9 +27,10 @@ from ..runtime.model_networks import ModelNetworks
 from ..runtime.windows import equal_windows
 from .analysis import ComponentAnalysis
 from .cube_flags import cost_of_zeros, gain_of_coding
+from .substreams import table_indices
 
 Array = NDArray[np.float32]
-WINDOW = 64
+WINDOW = 48
 """Largest side, in latents, of the core of a window."""
 _EVERYWHERE = slice(None), slice(None)
 MAX_SYMBOL = np.iinfo(np.int16).max
@@ -40,7 +41,8 @@ class QuantisedComponent:
     """What is coded of a component, [C, h, w]."""
 
     residual: NDArray[np.int16]
-    sigma: NDArray[np.int32]
+    table_index: NDArray[np.uint8]
+    """Coding table of every position."""
     skip_mask: NDArray[np.bool_]
     worth_of_skipped: Array
     """Bits [h, w] that coding the skipped positions would be worth; see `cube_flags`."""
@@ -97,12 +99,16 @@ def quantise_component(
     scale_index, sigma, mask = component_scales(picture, component, tables, hyper_scale, quality_map)
     scalers = scaler(tables.gain.astype(np.int32) + picture.beta_displacement_log(component))
     blocks = residual_scale(block_average(scale_index), header, picture.model_id) if _is_scaled(header) else None
-    coded = mask.copy()
-    coded[header.num_chs :] = False
+    index = table_indices(sigma)
+    del scale_index, sigma  # as large as all the rest
+    coded = mask
+    if header.num_chs < component.channels:
+        coded = mask.copy()
+        coded[header.num_chs :] = False
     quantiser = _Quantiser(component, Steps(scalers, blocks, quality_map), analysis, coded, networks)
     for region, window in _windows(picture):
         quantiser.run(region, window)
-    return QuantisedComponent(quantiser.residual, sigma, mask, quantiser.gain - cost_of_zeros(sigma, mask))
+    return QuantisedComponent(quantiser.residual, index, mask, quantiser.gain - cost_of_zeros(index, mask))
 
 
 def _is_scaled(header: ComponentHeader) -> bool:

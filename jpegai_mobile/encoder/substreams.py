@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import native
-from ..entropy.residual import encode_residual, table_index
+from ..entropy.residual import SIGMA_BITS, encode_residual, table_index
 from ..entropy.z import Z_OFFSET, encode_z
 from ..latent.model_tables import EntropyModel
 
@@ -26,14 +26,19 @@ def encode_hyper_latents(z: Sequence[NDArray[np.int8]], threads: int, model: Ent
     return native.encode_z_rows(threads, rows)
 
 
-def encode_residuals(
-    residual: NDArray[np.int16], sigma: NDArray[np.int32], mask: NDArray[np.bool_], threads: int, engine: str
-) -> bytes:
-    """The sub-stream of one region of one component; arrays [C, h, w] of the coded channels."""
-    if engine == "python":
-        return encode_residual(residual, threads, sigma, mask)
+def table_indices(sigma: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Coding table of every position, in the shape of sigma [C, h, w]."""
     tables = np.empty(sigma.shape, np.uint8)
     for channel, values in enumerate(sigma):
         tables[channel] = table_index(values)
+    return tables
+
+
+def encode_residuals(
+    residual: NDArray[np.int16], tables: NDArray[np.uint8], mask: NDArray[np.bool_], threads: int, engine: str
+) -> bytes:
+    """The sub-stream of one region of one component; arrays [C, h, w] of the coded channels."""
+    if engine == "python":
+        return encode_residual(residual, threads, tables.astype(np.int32) << SIGMA_BITS, mask)
     row = native.ResidualRow(tables.ravel(), mask.ravel(), residual.ravel())
     return native.encode_residual_rows(threads, [row])
