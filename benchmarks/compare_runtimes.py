@@ -1,0 +1,170 @@
+"""Whole decodes with the networks in LiteRT, onnxruntime and PyTorch, taking turns in one process.
+
+python -m benchmarks.compare_runtimes WEIGHTS.zip BUNDLE STREAM... [--threads 1] [--rounds 7] [--output OUT.tsv]
+
+Headers, entropy stage, dequantisation, assembly of patches and output are the same code for all; only the networks
+differ. `samples` gives the window in which they run: of ours the default, of the others whole synthesis tiles, as
+their users would, and our windows, as some networks are faster on what fits a cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from benchmarks.measure import write_result
+from benchmarks.rivals.networks import MakeSession, RivalNetworks
+from benchmarks.rivals.onnx_runtime import OnnxSession
+from benchmarks.rivals.pytorch import ContiguousPytorchSession, PytorchSession
+from jpegai_mobile import DecodeOptions, Decoder, open_bundle
+from jpegai_mobile.bench.stages import ENTROPY, NETWORKS, REST, StageClock, decode_to_nowhere, reconstruct_to_nowhere
+from jpegai_mobile.runtime.decoder import join_bands
+from jpegai_mobile.runtime.memory_budget import DEFAULT_WINDOW
+from jpegai_mobile.runtime.model_networks import NetworkPool
+from jpegai_mobile.runtime.reconstruction import Reconstruction
+
+RIVALS: dict[str, MakeSession] = {
+    "onnxruntime": OnnxSession,
+    "pytorch channels_last": PytorchSession,
+    "pytorch contiguous": ContiguousPytorchSession,
+}
+LARGEST_DIFFERENCE = 0.05
+"""Of a sample 0..255 between two runtimes in float32."""
+HEADER = (
+    "stream", "width", "height", "threads", "operating_point", "runtime", "precision", "window", "rounds",
+    "median_ms", "lowest_ms", "cpu_median_ms", "cpu_lowest_ms", "networks_ms", "not_networks_ms",
+)  # fmt: skip
+
+
+@dataclass
+class Contender:
+    """A way to decode, and how long it took in every round."""
+
+    runtime: str
+    operating_point: str
+    precision: str
+    window: str
+    decode: Callable[[], StageClock]
+    seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
+    clocks: list[StageClock] = field(default_factory=list)
+
+    def measure(self) -> None:
+        """One more round."""
+        cpu = time.process_time()
+        clock = self.decode()
+        self.cpu_seconds.append(time.process_time() - cpu)
+        self.seconds.append(clock.whole)
+        self.clocks.append(clock)
+
+    def cells(self) -> tuple[str, ...]:
+        """The row of the table, from the operating point on."""
+        networks = [sum(clock.seconds[stage] for stage in NETWORKS) for clock in self.clocks]
+        others = [sum(clock.seconds.values()) - each for clock, each in zip(self.clocks, networks, strict=True)]
+        times = (
+            median(self.seconds), min(self.seconds), median(self.cpu_seconds), min(self.cpu_seconds),
+            median(networks), median(others),
+        )  # fmt: skip
+        labels = (self.operating_point, self.runtime, self.precision, self.window, str(len(self.seconds)))
+        return (*labels, *(f"{1000 * value:.1f}" for value in times))
+
+
+def ours(decoder: Decoder, data: bytes, point: str, precision: str, threads: int) -> Contender:
+    """The decoder as it is."""
+    options = DecodeOptions(operating_point=point, precision=precision, num_threads=threads)
+    window = "x".join(str(16 * size) for size in DEFAULT_WINDOW)
+    return Contender("jpegai-mobile", point, precision, window, lambda: decode_to_nowhere(decoder, data, options))
+
+
+def rival(
+    decoder: Decoder, data: bytes, name: str, networks: RivalNetworks, window: tuple[int, int] | None
+) -> Contender:
+    """The decoder with the networks of another runtime."""
+    options = DecodeOptions(operating_point=networks.operating_point, precision="float32", num_threads=1)
+
+    def decode() -> StageClock:
+        clock = StageClock()
+        with clock.stage(REST):
+            with clock.stage(ENTROPY):
+                plain = decoder.reconstruct(data, options)
+            reconstruct_to_nowhere(with_networks(plain, networks, window), options, clock)
+        return clock
+
+    label = "x".join(str(16 * size) for size in window) if window else "tile"
+    return Contender(name, networks.operating_point, "float32", label, decode)
+
+
+def with_networks(plain: Reconstruction, networks: RivalNetworks, window: tuple[int, int] | None) -> Reconstruction:
+    """The same reconstruction with other networks."""
+    return Reconstruction(plain.stream, plain.symbols, NetworkPool(networks, (networks,)), window)
+
+
+def check_pictures_are_equal(decoder: Decoder, data: bytes, networks: RivalNetworks, name: str) -> None:
+    """Leave with an error where a runtime decodes another picture than ours."""
+    options = DecodeOptions(operating_point=networks.operating_point, precision="float32", num_threads=1)
+    plain = decoder.reconstruct(data, options)
+    expected, found = (join_bands(each.bands()) for each in (plain, with_networks(plain, networks, None)))
+    for plane in "yuv":
+        difference = float(np.abs(getattr(found, plane) - getattr(expected, plane)).max())
+        if difference > LARGEST_DIFFERENCE:
+            raise SystemExit(f"{name} decodes another picture: plane {plane} differs by up to {difference}")
+
+
+def measure_stream(path: Path, options: argparse.Namespace, decoder: Decoder) -> list[tuple[str, ...]]:
+    """The rows of one stream."""
+    data = path.read_bytes()
+    contenders = [
+        ours(decoder, data, point, precision, options.threads)
+        for point in options.operating_points.split(",")
+        for precision in decoder.bundle.precisions()
+    ]
+    first = decoder.reconstruct(data, DecodeOptions(operating_point="bop", precision="float32", num_threads=1))
+    for name in options.rivals.split(","):
+        networks = RivalNetworks(first.networks.shared, options.weights, RIVALS[name], options.threads)
+        check_pictures_are_equal(decoder, data, networks, name)
+        contenders += [rival(decoder, data, name, networks, window) for window in (None, DEFAULT_WINDOW)]
+    for contender in contenders:
+        contender.decode()
+        contender.decode()  # PyTorch specialises what it traced in the first runs
+    for _ in range(options.rounds):
+        for contender in contenders:
+            contender.measure()
+    height, width = first.stream.picture.display_size
+    labels = (path.name, str(width), str(height), str(options.threads))
+    return [(*labels, *contender.cells()) for contender in contenders]
+
+
+def main() -> None:
+    """Measure and print; with --output also write the TSV."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.compare_runtimes", description=__doc__)
+    parser.add_argument("weights", type=Path, help="packed checkpoint that the bundle was made from")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("streams", type=Path, nargs="+")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--operating-points", default="sop,bop")
+    parser.add_argument("--rivals", default="onnxruntime,pytorch channels_last")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    rows = []
+    print("\t".join(HEADER))
+    with open_bundle(options.bundle) as bundle:
+        for path in options.streams:
+            measured = measure_stream(path, options, Decoder(bundle))
+            rows += measured
+            for row in measured:
+                print("\t".join(row), flush=True)
+    if options.output:
+        names = " ".join(path.name for path in options.streams)
+        command = f"python -m benchmarks.compare_runtimes {options.weights.name} BUNDLE {names} --threads "
+        write_result(options.output, HEADER, rows, f"{command}{options.threads} --rounds {options.rounds}")
+
+
+if __name__ == "__main__":
+    main()
