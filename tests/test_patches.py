@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from jpegai_mobile import DecodeOptions, Decoder
 from jpegai_mobile.codestream.picture_header import PictureHeader
+from jpegai_mobile.codestream.tiling import Rectangle
+from jpegai_mobile.runtime.latent_source import DecodedLatents
 from jpegai_mobile.runtime.patches import plan_bands
 
 from .conformance import conformance_decoder
@@ -66,3 +69,17 @@ def test_patches_partition_the_picture(
                 covered[part.core.slices] += 1
                 assert (part.core.top, part.core.bottom) == (band.rows.start, band.rows.stop)
     assert np.all(covered == 1)
+
+
+@needs_conformance
+@pytest.mark.parametrize("name", ["wide_900x65", "indreg_rvs_threads2_700x530", "lsbs_rvs_187x133"])
+@pytest.mark.parametrize("columns", [1, 9, 20])
+def test_latents_decoded_in_narrow_parts_are_the_same(name: str, columns: int) -> None:
+    data = Path(CONFORMANCE / "streams" / name / "stream.jai").read_bytes()
+    reconstruction = conformance_decoder().reconstruct(data, DecodeOptions())
+    whole = Rectangle(0, 0, *reconstruction.stream.picture.sizes.latent)
+    source = DecodedLatents(reconstruction.symbols, reconstruction.stream.tools, reconstruction.networks.shared)
+    expected = source.window(whole)
+    narrow = replace(source, columns_at_once=columns, _last={})
+    for ours, theirs in zip(narrow.window(whole), expected, strict=True):
+        assert np.array_equal(ours, theirs)

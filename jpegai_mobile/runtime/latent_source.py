@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,10 +18,13 @@ from .latents import decode_latents
 from .lsbs import lsbs
 from .model_networks import ModelNetworks
 from .symbols import Symbols
+from .windows import equal_windows
 
 Array = NDArray[np.float32]
 Latents = tuple[Array, Array]
 """Luma and chroma latents, float32 [row, column, channel]."""
+COLUMNS_AT_ONCE = 128
+"""2048 samples: narrower windows would decode their margins too often."""
 
 
 class LatentSource(Protocol):
@@ -64,6 +68,8 @@ class DecodedLatents:
     symbols: Symbols
     tools: ToolHeader
     networks: ModelNetworks
+    columns_at_once: int = COLUMNS_AT_ONCE
+    """Widest window, in latents, that the networks are run on: what they need in between grows with it."""
     _last: dict[tuple[int, int], tuple[Rectangle, Latents]] = field(default_factory=dict)
 
     def window(self, window: Rectangle) -> Latents:
@@ -84,11 +90,19 @@ class DecodedLatents:
         picture = self.symbols.picture
         luma, chroma = (np.empty((window.height, window.width, i.channels), np.float32) for i in Component)
         for region in region_grid(picture.height, picture.width, *picture.region_counts):
-            part = window.intersection(on_grid(region, LATENT_GRID))
-            if not part.empty:
+            for part in _narrow_parts(window.intersection(on_grid(region, LATENT_GRID)), self.columns_at_once):
                 place = part.relative_to(window).slices
                 luma[place], chroma[place] = decode_latents(self.symbols, self.networks, region, part)
         return scaled_by_lsbs(self.symbols, self.tools, window, (luma, chroma))
+
+
+def _narrow_parts(part: Rectangle, columns: int) -> Iterator[Rectangle]:
+    """A rectangle in parts of at most `columns`; nothing when it is empty."""
+    if part.empty:
+        return
+    for window in equal_windows(part.width, columns, 0, 0, 1):
+        left, right = part.left + window.core_start, part.left + window.core_stop
+        yield Rectangle(part.top, left, part.bottom, right)
 
 
 def scaled_by_lsbs(symbols: Symbols, tools: ToolHeader, window: Rectangle, latents: Latents) -> Latents:

@@ -17,7 +17,7 @@ from ..codestream.stream import CodeStream
 from ..errors import LimitExceeded
 from ..networks.catalogue import build
 from ..networks.measure import activation_bytes
-from .latent_source import holds_all_latents
+from .latent_source import COLUMNS_AT_ONCE, holds_all_latents
 from .patches import largest_window, plan_bands
 
 MEBI = 1 << 20
@@ -35,8 +35,12 @@ SYMBOL_BYTES = 2.2
 """Residual symbols, hyper latents and their decoding, per luma sample of the picture."""
 WINDOW_BYTES = 30
 """Latents going in and samples coming out, per luma sample of a window."""
-STRIP_BYTES = 25
-"""Latents, psi and residuals of a strip with their copies, per luma sample."""
+LATENT_BYTES = 8
+"""Latents of a strip with a copy, per luma sample."""
+STRIP_BYTES = 17
+"""Residuals, psi and what the networks need to make latents of them, per luma sample."""
+STRIP_COLUMNS = (COLUMNS_AT_ONCE + 28) * LATENT_GRID
+"""Luma samples, margins included, that latents are decoded of at a time."""
 STRIP_MARGIN = 26
 """Latents above and below a strip that the context model and the hyper decoder read."""
 HELD_LATENT_BYTES = 12
@@ -139,7 +143,7 @@ def _estimate(
         + (MODEL_COPIES + WORKER_COPIES * (workers - 1)) * model_bytes
         + SYMBOL_BYTES * picture.height * picture.width
         + workers * window * (arena + WINDOW_BYTES)
-        + STRIP_BYTES * strip_rows * picture.width
+        + strip_rows * (LATENT_BYTES * picture.width + STRIP_BYTES * min(picture.width, STRIP_COLUMNS))
         + (HELD_LATENT_BYTES * picture.height * picture.width if holds_all_latents(picture) else 0)
         + output * picture.width
     )
