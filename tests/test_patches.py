@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,9 @@ import pytest
 from jpegai_mobile import DecodeOptions, Decoder
 from jpegai_mobile.codestream.picture_header import PictureHeader
 from jpegai_mobile.codestream.tiling import Rectangle
-from jpegai_mobile.runtime.latent_source import DecodedLatents
+from jpegai_mobile.runtime.latent_source import DecodedLatents, Latents, LatentSource
 from jpegai_mobile.runtime.patches import plan_bands
+from jpegai_mobile.runtime.synthesis import synthesise_bands
 
 from .conformance import conformance_decoder
 from .vectors import CONFORMANCE, needs_conformance
@@ -68,6 +69,7 @@ def test_patches_partition_the_picture(
             for part in strip.patches:
                 covered[part.core.slices] += 1
                 assert (part.core.top, part.core.bottom) == (band.rows.start, band.rows.stop)
+                assert band.latents.intersection(part.latents) == part.latents
     assert np.all(covered == 1)
 
 
@@ -83,3 +85,27 @@ def test_latents_decoded_in_narrow_parts_are_the_same(name: str, columns: int) -
     narrow = replace(source, columns_at_once=columns, _last={})
     for ours, theirs in zip(narrow.window(whole), expected, strict=True):
         assert np.array_equal(ours, theirs)
+
+
+@needs_conformance
+def test_latents_of_a_band_are_asked_for_once() -> None:
+    data = Path(CONFORMANCE / "streams" / "tiles320_ov32_sop_700x300" / "stream.jai").read_bytes()
+    reconstruction = conformance_decoder().reconstruct(data, DecodeOptions(patch=(16, 16)))
+    picture, source = reconstruction.stream.picture, RecordingSource(reconstruction.latents)
+    bands = list(plan_bands(picture, reconstruction.operating_point, reconstruction.patch))
+    for _ in synthesise_bands(bands, source, reconstruction.networks.synthesis, range(picture.width)):
+        pass
+    assert len(bands) > 1 and max(len(band.strips) for band in bands) > 1
+    assert source.windows == [band.latents for band in bands]
+
+
+@dataclass(eq=False)
+class RecordingSource:
+    """A latent source that knows what it was asked for."""
+
+    real: LatentSource
+    windows: list[Rectangle] = field(default_factory=list)
+
+    def window(self, window: Rectangle) -> Latents:
+        self.windows.append(window)
+        return self.real.window(window)

@@ -64,6 +64,17 @@ class Band:
     rows: range
     strips: tuple[Strip, ...]
 
+    @property
+    def latents(self) -> Rectangle:
+        """What the patches of the band need together, in latent samples: one rectangle around that of all strips."""
+        areas = [strip.latents for strip in self.strips]
+        return Rectangle(
+            min(area.top for area in areas),
+            min(area.left for area in areas),
+            max(area.bottom for area in areas),
+            max(area.right for area in areas),
+        )
+
 
 def plan_bands(
     picture: PictureHeader,

@@ -49,11 +49,11 @@ def synthesise_bands(
 
 
 def _work(band: Band, source: LatentSource) -> Iterator[tuple[Patch, Rectangle, Latents]]:
-    """Patches with the latents of their strip."""
+    """Patches with the latents of their band."""
+    latents = source.window(band.latents)
     for strip in band.strips:
-        latents = source.window(strip.latents)
         for patch in strip.patches:
-            yield patch, strip.latents, latents
+            yield patch, band.latents, latents
 
 
 def _synthesise_patch(patch: Patch, window: Rectangle, latents: Latents, networks: ModelNetworks) -> Array:
