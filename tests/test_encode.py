@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jpegai_mobile
-from jpegai_mobile import BundleError, EncodeOptions, PictureError
+from jpegai_mobile import BundleError, DecodeOptions, EncodeOptions, PictureError
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.model_mark import MAGIC
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
@@ -20,22 +20,23 @@ from jpegai_mobile.encoder.analysis import analyse
 from jpegai_mobile.encoder.encoder import Coding
 from jpegai_mobile.encoder.header import level
 from jpegai_mobile.encoder.networks import EncoderNetworks
-from jpegai_mobile.encoder.options import MAX_BETA, MIN_BETA
+from jpegai_mobile.encoder.options import DEFAULT_ROI_STRENGTH, MAX_BETA, MIN_BETA
 from jpegai_mobile.encoder.pictures import SourcePicture
 from jpegai_mobile.encoder.quality import displacement, nearest_model, position_of_quality
 from jpegai_mobile.encoder.rate_control import MAX_PASSES, search
 from jpegai_mobile.entropy.residual import table_index
 from jpegai_mobile.image.colour import yuv_to_rgb
 from jpegai_mobile.latent.block_average import block_average, spread_blocks
+from jpegai_mobile.latent.entropy_stage import latent_regions
 from jpegai_mobile.latent.residual_scaling import residual_scale
-from jpegai_mobile.runtime.dequantise import scaler
+from jpegai_mobile.runtime.dequantise import QUALITY_SIXTEENTHS, scaler
 from jpegai_mobile.runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage
 
 from .encoding import own_bundle_path, own_decoder, own_encoder, photo, psnr, random_picture
 
 
-def prepared(picture: SourcePicture, **options: object) -> Coding:
-    return own_encoder().prepare(picture, EncodeOptions(**options))
+def prepared(picture: SourcePicture, roi: np.ndarray | None = None, **options: object) -> Coding:
+    return own_encoder().prepare(picture, EncodeOptions(**options), roi)
 
 
 def decoded(data: bytes) -> np.ndarray:
@@ -57,6 +58,11 @@ def assert_codes_what_it_quantised(coding: Coding, data: bytes) -> None:
             assert np.array_equal(table_index(component.sigma), quantised.table_index)
         gain = coding.model.components[i].gain.astype(np.int32)
         steps = scaler(gain + coding.header.beta_displacement_log(i))[:, None, None]
+        if engine.quality_map is not None:
+            assert np.array_equal(engine.quality_map, coding.quality_map)
+            steps = steps * (QUALITY_SIXTEENTHS[engine.quality_map.astype(int) + 8] / 16)
+        if coding.options.lsbs:
+            continue
         scale = residual_scale(block_average(component.scale_index), coding.header.components[i], 1)
         if scale is not None:
             steps = steps * spread_blocks(scale, *map(range, component.sigma.shape[1:])) / 128
@@ -75,15 +81,20 @@ def assert_codes_what_it_quantised(coding: Coding, data: bytes) -> None:
     coder_threads=st.sampled_from([1, 2, 4, 8, 16]),
     operating_point=st.sampled_from(["sop", "bop", "hop"]),
     engine=st.sampled_from(ENGINES),
+    tools=st.fixed_dictionaries({"rvs": st.booleans(), "lsbs": st.booleans(), "cube_flags": st.booleans()}),
+    roi_strength=st.none() | st.integers(1, 8),
 )
 def test_streams_hold_what_was_encoded(
     size: tuple[int, int], seed: int, bit_depth: int, beta: int, chroma_beta: int | None, coder_threads: int,
-    operating_point: str, engine: str,
+    operating_point: str, engine: str, tools: dict[str, bool], roi_strength: int | None,
 ) -> None:  # fmt: skip
     picture = random_picture(*size, seed, bit_depth)
     coding = prepared(
         picture,
+        None if roi_strength is None else random_picture(*size, seed + 1).samples[..., 0],
         beta_displacement=beta,
+        roi_strength=roi_strength or DEFAULT_ROI_STRENGTH,
+        **tools,
         chroma_beta_displacement=chroma_beta,
         coder_threads=coder_threads,
         operating_point=operating_point,
@@ -163,6 +174,54 @@ def test_cube_flags_code_what_skipping_would_lose(monkeypatch: pytest.MonkeyPatc
     assert_codes_what_it_quantised(coding, data)
     assert len(data) > len(without)
     assert psnr(decoded(data), picture.samples) > psnr(decoded(without), picture.samples)
+
+
+@settings(max_examples=4, deadline=None)
+@given(
+    size=st.tuples(st.integers(250, 320), st.integers(250, 320)),
+    regions=st.sampled_from([(1, 2), (2, 1), (2, 2)]),
+    coder_threads=st.sampled_from([1, 4]),
+    roi=st.booleans(),
+)
+def test_regions_are_coded_without_each_other(
+    size: tuple[int, int], regions: tuple[int, int], coder_threads: int, roi: bool
+) -> None:
+    picture = random_picture(*size, 4)
+    mask = picture.samples[..., 1] if roi else None
+    coding = prepared(picture, mask, beta_displacement=0, regions=regions, coder_threads=coder_threads, rvs=roi)
+    data = coding.code(0)
+    assert_codes_what_it_quantised(coding, data)
+    stream = read_code_stream(data)
+    assert stream.picture.region_counts == regions and stream.picture.independent_regions
+    for residuals in stream.residuals:
+        residuals[-1] = None
+    partial = write_code_stream(stream), own_bundle_path(), DecodeOptions(allow_partial=True)
+    first = latent_regions(stream.picture)[0].slices
+    for part, whole in zip(
+        jpegai_mobile.decode_latents(*partial), jpegai_mobile.decode_latents(data, own_bundle_path()), strict=True
+    ):
+        assert np.array_equal(part[first], whole[first])
+        assert not np.array_equal(part, whole)
+
+
+def test_regions_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(PictureError, match="2 x 3 regions do not fit a picture of 300 x 120"):
+        own_encoder().encode(random_picture(120, 300, 0), EncodeOptions(regions=(2, 3)))
+
+
+def test_a_region_of_interest_is_better_than_the_rest() -> None:
+    picture = photo()
+    mask = np.zeros(picture.size, np.uint8)
+    half = picture.size[1] // 32 * 16
+    mask[:, :half] = 255
+    mean, left = (
+        decoded(own_encoder().encode(picture, EncodeOptions(bpp=0.3, roi_strength=8), roi).data) for roi in (None, mask)
+    )
+    inside, outside = slice(0, half - 16), slice(half + 16, None)
+    assert psnr(left[:, inside], picture.samples[:, inside]) > psnr(mean[:, inside], picture.samples[:, inside]) + 1
+    assert psnr(left[:, outside], picture.samples[:, outside]) < psnr(mean[:, outside], picture.samples[:, outside]) - 1
+    with pytest.raises(PictureError, match="the mask is"):
+        own_encoder().encode(picture, roi=mask[:-1])
 
 
 @pytest.mark.parametrize("bpp", [0.1, 0.5, 1.2])
@@ -266,6 +325,9 @@ def test_a_bundle_without_encoder_is_named() -> None:
         {"operating_point": "top"},
         {"coder_threads": 3},
         {"num_threads": 0},
+        {"regions": (0, 1)},
+        {"regions": (17, 16)},
+        {"roi_strength": 9},
     ],
 )
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:

@@ -9,8 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ..encoder.encoder import Coding, EncodedPicture, Encoder
-from ..encoder.options import MAX_BETA, MIN_BETA, MODELS, OPERATING_POINTS, QUALITIES, EncodeOptions
-from ..encoder.pictures import picture_from_bytes
+from ..encoder.options import (
+    DEFAULT_ROI_STRENGTH,
+    MAX_BETA,
+    MIN_BETA,
+    MODELS,
+    OPERATING_POINTS,
+    QUALITIES,
+    ROI_STRENGTHS,
+    EncodeOptions,
+)
+from ..encoder.pictures import mask_from_bytes, picture_from_bytes
 from ..image.output_stream import output_stream
 from ..native.rows import THREADS as CODER_THREADS
 from ..runtime.decoder import DEFAULT_THREADS
@@ -23,6 +32,7 @@ EXAMPLES = """examples:
   jpegai encode photo.png photo.jai --bundle model
   jpegai encode photo.jpg photo.jai --bpp 0.5             half a bit per sample, within 2 %
   jpegai encode logo.png logo.jai --background white      a colour behind what is transparent
+  jpegai encode photo.png photo.jai --bpp 0.3 --roi faces.png
   jpegai encode photo.png photo.jai --model 1 --beta-displacement -300
 
 The model bundle must hold encoder networks: jpegai-convert CHECKPOINTS -o BUNDLE --parts decoder,encoder
@@ -65,6 +75,19 @@ def add_command(commands: Any) -> None:
         default="bop",
         help="synthesis networks that decoders are to use first (default: %(default)s)",
     )
+    parser.add_argument("--roi", metavar="MASK.png", help="picture of the same size, white where details matter most")
+    parser.add_argument(
+        "--roi-strength",
+        type=_whole_number(ROI_STRENGTHS),
+        default=DEFAULT_ROI_STRENGTH,
+        metavar="1..8",
+        help="steps are halved in white and doubled in black for every 4 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--regions", type=_grid, default=(1, 1), metavar="ROWSxCOLUMNS", help="parts that decode without each other"
+    )
+    parser.add_argument("--rvs", action="store_true", help="adapt steps to the local variance")
+    parser.add_argument("--lsbs", action="store_true", help="let decoders scale latents by the local variance")
     parser.add_argument("--background", metavar="COLOUR", help="colour behind transparent samples: a name or #rrggbb")
     parser.add_argument("--precision", choices=PRECISIONS, help="of the networks (default: the most exact there is)")
     parser.add_argument("--threads", type=positive, default=DEFAULT_THREADS, metavar="N", help="default %(default)s")
@@ -100,7 +123,8 @@ def _prepare(encoder: Encoder, options: argparse.Namespace, choices: EncodeOptio
     """Read the picture and analyse it; nothing holds its samples any more after that."""
     picture = picture_from_bytes(read_input(options.input), options.input, options.background)
     _print_notes(picture.notes)
-    return encoder.prepare(picture, choices)
+    mask = None if options.roi is None else mask_from_bytes(read_input(options.roi), options.roi)
+    return encoder.prepare(picture, choices, mask)
 
 
 def _print_notes(notes: tuple[str, ...]) -> None:
@@ -117,6 +141,10 @@ def _encode_options(options: argparse.Namespace) -> EncodeOptions:
             beta_displacement=options.beta_displacement,
             chroma_beta_displacement=options.chroma_beta_displacement,
             operating_point=options.operating_point,
+            regions=options.regions,
+            roi_strength=options.roi_strength,
+            rvs=options.rvs,
+            lsbs=options.lsbs,
             cube_flags=not options.no_cube_flags,
             coder_threads=options.coder_threads,
             num_threads=options.threads,
@@ -125,6 +153,14 @@ def _encode_options(options: argparse.Namespace) -> EncodeOptions:
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _grid(text: str) -> tuple[int, int]:
+    """`ROWSxCOLUMNS`."""
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not ROWSxCOLUMNS")
+    return int(parts[0]), int(parts[1])
 
 
 def _positive_number(text: str) -> float:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..codestream.components import Component
 from ..codestream.model_mark import model_mark
 from ..codestream.picture_header import PictureHeader
 from ..codestream.stream import CodeStream, write_code_stream
 from ..codestream.substreams import SubStream
 from ..codestream.tool_header import ToolHeader
+from ..errors import PictureError
+from ..latent.entropy_stage import latent_regions
 from ..latent.model_tables import EntropyModel
 from ..runtime.bundle import Bundle
 from ..runtime.decoder import choose_precision
 from ..runtime.model_networks import ModelNetworks
 from .analysis import ComponentAnalysis, analyse
 from .cube_flags import set_cube_flags
-from .header import picture_header, set_beta_displacement
+from .header import picture_header, set_beta_displacement, set_quality_map
 from .hyper_scales import hyper_scales
 from .networks import EncoderNetworks, check_encodable, encodable_models
 from .options import DEFAULT_QUALITY, EncodeOptions
 from .pictures import SourcePicture
 from .quality import displacement, nearest_model, position_of_bpp, position_of_quality
+from .quality_map import encode_quality_map, quality_map_of
 from .quantisation import QuantisedComponent, quantise_component
 from .rate_control import TOLERANCE, search
 from .substreams import encode_hyper_latents, encode_residuals
@@ -49,15 +55,19 @@ class Encoder:
     bundle: Bundle
     _decoders: dict[tuple[int, str, str, int], ModelNetworks] = field(default_factory=dict)
 
-    def encode(self, picture: SourcePicture, options: EncodeOptions | None = None) -> EncodedPicture:
-        """Encode a picture; raises PictureError or BundleError."""
-        return self.prepare(picture, options or EncodeOptions()).encode()
+    def encode(
+        self, picture: SourcePicture, options: EncodeOptions | None = None, roi: NDArray[np.uint8] | None = None
+    ) -> EncodedPicture:
+        """Encode a picture; `roi` [row, column] is white where it matters. Raises PictureError or BundleError."""
+        return self.prepare(picture, options or EncodeOptions(), roi).encode()
 
-    def prepare(self, picture: SourcePicture, options: EncodeOptions) -> Coding:
+    def prepare(self, picture: SourcePicture, options: EncodeOptions, roi: NDArray[np.uint8] | None = None) -> Coding:
         """Run the networks that do not depend on the rate; raises PictureError or BundleError.
 
         The picture itself is not needed any more for coding it.
         """
+        if roi is not None and roi.shape != picture.size:
+            raise PictureError(f"the mask is {roi.shape[::-1]} samples large, the picture {picture.size[::-1]}")
         check_encodable(self.bundle, options.model)
         model, beta = self._start(options)
         header = picture_header(picture, model, options)
@@ -65,7 +75,9 @@ class Encoder:
         precision = choose_precision(self.bundle, options.precision)
         networks = EncoderNetworks(self.bundle, model, precision, options.num_threads)
         analysis = analyse(picture, (header.height, header.width), networks)
-        return Coding(header, options, beta, tables, analysis, self._decoder(model, precision, options))
+        quality_map = None if roi is None else quality_map_of(roi, header.sizes.latent, options.roi_strength)
+        decoder = self._decoder(model, precision, options)
+        return Coding(header, options, beta, tables, analysis, decoder, quality_map)
 
     def _start(self, options: EncodeOptions) -> tuple[int, int]:
         """The model, and the beta displacement or the first one to try."""
@@ -96,12 +108,17 @@ class Coding:
     tables: bytes
     analysis: tuple[ComponentAnalysis, ComponentAnalysis]
     networks: ModelNetworks
+    quality_map: NDArray[np.int8] | None = None
 
     def __post_init__(self) -> None:
         header, engine = self.header, self.options.engine
         z = [analysis.z for analysis in self.analysis]
         self.model = EntropyModel.from_bytes(self.tables)
         self._z = encode_hyper_latents(z, header.z_threads, self.model, engine)
+        self._quality_map = None
+        if self.quality_map is not None:
+            index, self._quality_map = encode_quality_map(self.quality_map, self.options.coder_threads, engine)
+            set_quality_map(header, index, self.options)
         self._hyper_scales = hyper_scales(z, self.tables, (header.height, header.width), header.sizes.latent, engine)
 
     def encode(self) -> EncodedPicture:
@@ -121,12 +138,13 @@ class Coding:
     def code(self, beta: int) -> bytes:
         """The code stream at a beta displacement."""
         set_beta_displacement(self.header, beta, self.options)
-        luma, chroma = (self._residual_stream(i) for i in Component)
+        luma, chroma = (self._residual_streams(i) for i in Component)
         stream = CodeStream(
             self.header,
-            ToolHeader(),
+            ToolHeader([int(self.options.lsbs)] * 2),
             SubStream(self._z, "SOZ"),
-            ([SubStream(luma, "SORP")], [SubStream(chroma, "SORS")]),
+            (luma, chroma),
+            quality_map=None if self._quality_map is None else SubStream(self._quality_map, "SOQ"),
             user_data=model_mark(self.tables) if self.options.model_mark else None,
         )
         return write_code_stream(stream)
@@ -140,19 +158,25 @@ class Coding:
             self.analysis[component],
             self._hyper_scales[component],
             self.networks,
+            self.quality_map,
         )
 
-    def _residual_stream(self, component: Component) -> bytes:
+    def _residual_streams(self, component: Component) -> list[SubStream | None]:
+        """The sub-stream of every region."""
         set_cube_flags(self.header, component, None)
         quantised = self.quantise(component)
         if self.options.cube_flags and set_cube_flags(self.header, component, quantised.worth_of_skipped):
             quantised = self.quantise(component)
         header = self.header.components[component]
-        coded = slice(0, header.num_chs)
-        return encode_residuals(
-            quantised.residual[coded],
-            quantised.table_index[coded],
-            quantised.skip_mask[coded],
-            header.residual_threads,
-            self.options.engine,
-        )
+        streams: list[SubStream | None] = []
+        for number, region in enumerate(latent_regions(self.header)):
+            part = slice(0, header.num_chs), *region.slices
+            payload = encode_residuals(
+                quantised.residual[part],
+                quantised.table_index[part],
+                quantised.skip_mask[part],
+                header.residual_threads,
+                self.options.engine,
+            )
+            streams.append(SubStream(payload, f"region {number}"))
+        return streams

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..codestream.components import LATENT_CHANNELS
 from ..codestream.picture_header import BETA_OFFSET, BIT_DEPTHS, MIN_SIZE, TILE_UNIT, ComponentHeader, PictureHeader
+from ..codestream.tiling import region_step
 from ..errors import PictureError
 from .options import MAX_BETA, MIN_BETA, OPERATING_POINTS, EncodeOptions
 from .pictures import SourcePicture
@@ -22,7 +23,8 @@ def picture_header(picture: SourcePicture, model: int, options: EncodeOptions) -
     # What is beyond the picture is not displayed.
     rows, columns = (max(length, MIN_SIZE) for length in picture.size)
     profile, transforms = OPERATING_POINTS[options.operating_point]
-    luma, chroma = (_component_header(rows * columns, i, options.coder_threads) for i in LATENT_CHANNELS)
+    _check_regions((rows, columns), options.regions)
+    luma, chroma = (_component_header(rows * columns, i, options) for i in LATENT_CHANNELS)
     return PictureHeader(
         decoder_profile_id=profile,
         num_synthesis_transforms_minus1=len(transforms) - 1,
@@ -36,6 +38,10 @@ def picture_header(picture: SourcePicture, model: int, options: EncodeOptions) -
         model_id=model,
         multi_threading_z=int(options.coder_threads > 1),
         log2_num_threads_z_minus1=_log2_minus1(options.coder_threads),
+        region_partitioning_flag=int(options.regions != (1, 1)),
+        num_ver_splits_minus1=options.regions[0] - 1,
+        num_hor_splits_minus1=options.regions[1] - 1,
+        region_residual_in_its_own_substream_flag=int(options.regions != (1, 1)),
         independent_beta_uv=int(options.chroma_beta_displacement is not None),
         components=(luma, chroma),
     )
@@ -59,12 +65,27 @@ def level(samples: int, model: int) -> int:
     raise PictureError(f"{samples} samples: the highest level of the standard allows {LEVEL_AREAS[-1]}")
 
 
-def _component_header(samples: int, channels: int, threads: int) -> ComponentHeader:
+def set_quality_map(header: PictureHeader, entropy_index: int, options: EncodeOptions) -> None:
+    """Announce a quality map."""
+    header.gain_3D_enable_flag = 1
+    header.quality_map_entropy_index = entropy_index
+    header.multi_threading_q = int(options.coder_threads > 1)
+    header.log2_num_threads_q_minus1 = _log2_minus1(options.coder_threads)
+
+
+def _check_regions(size: tuple[int, int], regions: tuple[int, int]) -> None:
+    """Every region needs 128 rows and columns of its own."""
+    if any(count > 1 and region_step(length, count) == 0 for length, count in zip(size, regions, strict=True)):
+        raise PictureError(f"{regions[0]} x {regions[1]} regions do not fit a picture of {size[1]} x {size[0]}")
+
+
+def _component_header(samples: int, channels: int, options: EncodeOptions) -> ComponentHeader:
     tiled = samples > TILED_ABOVE
     return ComponentHeader(
-        multi_threading_r=int(threads > 1),
-        log2_num_threads_r_minus1=_log2_minus1(threads),
+        multi_threading_r=int(options.coder_threads > 1),
+        log2_num_threads_r_minus1=_log2_minus1(options.coder_threads),
         num_chs=channels,
+        rvs_enable_flag=int(options.rvs),
         synthesis_tile_enable=int(tiled),
         synthesis_tile_size=TILE_SIZE // TILE_UNIT if tiled else 0,
         synthesis_tile_overlap=TILE_OVERLAP // TILE_UNIT if tiled else 0,

@@ -67,6 +67,12 @@ def picture_from_bytes(data: bytes, name: str, background: str | None = None) ->
         return _with_low_bytes(picture, data) if wide else picture
 
 
+def mask_from_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
+    """A mask [row, column], upright, as grey; raises PictureError."""
+    with _named(name), Image.open(io.BytesIO(data)) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("L"))
+
+
 def source_picture(picture: NDArray[Any] | Image.Image, background: str | None = None) -> SourcePicture:
     """An array or a Pillow image, see `picture_from_array` and `picture_from_image`. Raises PictureError."""
     if isinstance(picture, np.ndarray):

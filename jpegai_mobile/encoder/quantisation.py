@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ..codestream.components import LATENT_GRID, Z_GRID, Component
 from ..codestream.picture_header import ComponentHeader, PictureHeader
-from ..codestream.tiling import Rectangle
+from ..codestream.tiling import Rectangle, region_grid
 from ..latent.block_average import block_average, spread_blocks
-from ..latent.entropy_stage import component_scales
+from ..latent.entropy_stage import component_scales, latent_regions
 from ..latent.model_tables import ComponentTables
 from ..latent.quality_map import MAX_QUALITY
 from ..latent.residual_scaling import UNIT_SCALE, residual_scale
@@ -117,11 +117,13 @@ def _is_scaled(header: ComponentHeader) -> bool:
 
 def _windows(picture: PictureHeader) -> Iterator[tuple[Rectangle, Rectangle]]:
     """(region in luma samples, window in latents) that together cover the picture."""
-    rows, columns = picture.sizes.latent
-    whole = Rectangle(0, 0, picture.height, picture.width)
-    for vertical in equal_windows(rows, WINDOW, 0, 0, 2):
-        for horizontal in equal_windows(columns, WINDOW, 0, 0, 2):
-            yield whole, Rectangle(vertical.core_start, horizontal.core_start, vertical.core_stop, horizontal.core_stop)
+    regions = region_grid(picture.height, picture.width, *picture.region_counts)
+    for region, latents in zip(regions, latent_regions(picture), strict=True):
+        for vertical in equal_windows(latents.height, WINDOW, 0, 0, 2):
+            for horizontal in equal_windows(latents.width, WINDOW, 0, 0, 2):
+                rows = vertical.core_start + latents.top, vertical.core_stop + latents.top
+                columns = horizontal.core_start + latents.left, horizontal.core_stop + latents.left
+                yield region, Rectangle(rows[0], columns[0], rows[1], columns[1])
 
 
 class _Quantiser:
