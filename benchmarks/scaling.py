@@ -1,0 +1,102 @@
+"""How the time of a decode grows with the picture, with threads, and what a region costs.
+
+python -m benchmarks.scaling BUNDLE STREAM... [--precision int8] [--rounds 3] [--output OUT.tsv]
+
+Streams take turns. Of every picture, a region of 512 x 512 in its middle is decoded from parsed symbols, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from benchmarks.measure import write_result
+from jpegai_mobile import DecodeOptions, Decoder, open_bundle
+from jpegai_mobile.bench.stages import StageClock, decode_to_nowhere, reconstruct_to_nowhere
+from jpegai_mobile.codestream.stream import read_code_stream
+from jpegai_mobile.codestream.tiling import Rectangle
+
+REGION = 512
+HEADER = (
+    "stream", "width", "height", "megapixels", "precision", "what", "rounds",
+    "median_ms", "lowest_ms", "cpu_median_ms", "cpu_lowest_ms",
+)  # fmt: skip
+
+
+@dataclass
+class Run:
+    """Something that is measured round by round."""
+
+    labels: tuple[str, ...]
+    decode: Callable[[], object]
+    seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
+
+    def measure(self) -> None:
+        """One more round."""
+        start, cpu = time.perf_counter(), time.process_time()
+        self.decode()
+        self.seconds.append(time.perf_counter() - start)
+        self.cpu_seconds.append(time.process_time() - cpu)
+
+    def row(self) -> tuple[str, ...]:
+        """The row of the table."""
+        times = (median(self.seconds), min(self.seconds), median(self.cpu_seconds), min(self.cpu_seconds))
+        return (*self.labels, str(len(self.seconds)), *(f"{1000 * value:.1f}" for value in times))
+
+
+def runs_of(path: Path, decoder: Decoder, precision: str) -> list[Run]:
+    """Whole decode by threads, and what follows the entropy stage for all of the picture and for a region of it."""
+    data = path.read_bytes()
+    height, width = read_code_stream(data).picture.display_size
+    labels = (path.name, str(width), str(height), f"{width * height / 1e6:.2f}", precision)
+    top, left = (height - REGION) // 2, (width - REGION) // 2
+    region = Rectangle(top, left, top + REGION, left + REGION)
+
+    def options(threads: int) -> DecodeOptions:
+        return DecodeOptions(operating_point="bop", precision=precision, num_threads=threads)
+
+    def parsed(region: Rectangle | None) -> Callable[[], object]:
+        reconstruction = decoder.reconstruct(data, options(1))
+        return lambda: reconstruct_to_nowhere(reconstruction, options(1), StageClock(), region)
+
+    return [
+        Run((*labels, "whole decode, 1 thread"), lambda: decode_to_nowhere(decoder, data, options(1))),
+        Run((*labels, "whole decode, 2 threads"), lambda: decode_to_nowhere(decoder, data, options(2))),
+        Run((*labels, "picture from symbols, 1 thread"), parsed(None)),
+        Run((*labels, f"{REGION} x {REGION} from symbols, 1 thread"), parsed(region)),
+    ]
+
+
+def main() -> None:
+    """Measure and print; with --output also write the TSV."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("streams", type=Path, nargs="+")
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    with open_bundle(options.bundle) as bundle:
+        decoder = Decoder(bundle)
+        runs = [run for path in options.streams for run in runs_of(path, decoder, options.precision)]
+        for run in runs[:4]:
+            run.decode()  # loads the networks
+        for _ in range(options.rounds):
+            for run in runs:
+                run.measure()
+    rows = [run.row() for run in runs]
+    for row in (HEADER, *rows):
+        print("\t".join(row))
+    if options.output:
+        names = " ".join(path.name for path in options.streams)
+        command = f"python -m benchmarks.scaling BUNDLE {names} --precision {options.precision}"
+        write_result(options.output, HEADER, rows, f"{command} --rounds {options.rounds}")
+
+
+if __name__ == "__main__":
+    main()
