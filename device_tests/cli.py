@@ -15,20 +15,22 @@ from pathlib import Path
 
 from jpegai_mobile.cli.files import read_input
 from jpegai_mobile.codestream.stream import read_code_stream
-from jpegai_mobile.errors import JpegAiError
+from jpegai_mobile.errors import InvalidStream, JpegAiError
 from jpegai_mobile.image.output_stream import output_stream
 from jpegai_mobile.runtime.default_bundle import open_bundle
 from jpegai_mobile.runtime.entropy_engine import ENGINES
 from jpegai_mobile.version import __version__
 
 from .compare_files import compare_files
+from .drill.drill import run_drill
+from .drill.report import write_drill_report
 from .engine_traces import engine_trace
 from .errors import AbsentTarget
 from .matrix import run_matrix
 from .report import write_report
 from .results import Results, Verdict
 from .sources import find_sources
-from .streams import find_streams
+from .streams import StreamFile, find_streams
 from .targets import QEMU, UnknownTarget, make_target
 from .toolchain import ISAS, setup_command
 
@@ -42,6 +44,8 @@ examples:
       compilers and flags
   jpegai-devices compare report/report.json other/report.json
       the same streams, tested elsewhere
+  jpegai-devices drill --targets host+O3+fast-math,qemu-s390x --streams streams --bundle model.jaib -o drill
+      why the standard uses integers: the same streams through floating point
   jpegai-devices targets
       what can be tested on this machine, and the command that installs the rest
 """
@@ -82,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"jpegai-mobile {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_run(commands.add_parser("run", help="streams on targets, and a report"))
+    _add_drill(commands.add_parser("drill", help="what a float decoder would make of streams, and pictures of it"))
     _add_compare(commands.add_parser("compare", help="find the first divergence of two traces or reports"))
     _add_trace(commands.add_parser("trace", help="write the canonical trace of a stream"))
     targets = commands.add_parser("targets", help="list targets, and the command that installs what is missing")
@@ -90,15 +95,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
+    _add_matrix(parser)
+    parser.add_argument("--allow-absent", action="store_true", help="absent targets do not change the exit code")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="targets at work at a time (default 1)")
+    parser.set_defaults(run=_run)
+
+
+def _add_drill(parser: argparse.ArgumentParser) -> None:
+    _add_matrix(parser)
+    parser.add_argument("--encoder", default="host", metavar="T", help="target that codes the streams (default: host)")
+    parser.set_defaults(run=_drill)
+
+
+def _add_matrix(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--targets", required=True, metavar="LIST", help="comma-separated names, see `targets`")
     parser.add_argument("--streams", required=True, type=Path, metavar="DIR", help="NAME.jai or NAME/stream.jai")
     parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE)")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="REPORT", help="folder for the report")
     parser.add_argument("--source", type=Path, metavar="DIR", help="checkout to build from (default: this package)")
     parser.add_argument("--match", default="*", metavar="PATTERN", help="only streams whose name fits (shell pattern)")
-    parser.add_argument("--allow-absent", action="store_true", help="absent targets do not change the exit code")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="targets at work at a time (default 1)")
-    parser.set_defaults(run=_run)
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
@@ -119,12 +134,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.jobs < 1:
         return _fail(f"--jobs {options.jobs}: at least 1", USAGE)
     sources = find_sources(options.source)
-    targets = [make_target(name, sources) for name in dict.fromkeys(options.targets.split(","))]
-    streams = find_streams(options.streams, options.match)
-    if not streams:
-        return _fail(f"{options.streams}: no NAME.jai or NAME/stream.jai that fits {options.match}", DIVERGENCE)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    results = Results(__version__, now, options.command_line)
+    targets = [make_target(name, sources) for name in _target_names(options)]
+    streams = _streams(options)
+    results = Results(__version__, _now(), options.command_line)
     with open_bundle(options.bundle) as bundle, tempfile.TemporaryDirectory() as folder:
         options.output.mkdir(parents=True, exist_ok=True)
         run_matrix(
@@ -144,6 +156,52 @@ def _summarise(results: Results, output: Path) -> None:
     for line in results.skipped:
         print(f"skipped: {line}")
     print(f"report: {output / 'index.html'}")
+
+
+def _drill(options: argparse.Namespace) -> int:
+    sources = find_sources(options.source)
+    names = _target_names(options)
+    if "python" in (*names, options.encoder):
+        raise UnknownTarget("the target python has no float decoder")
+    for name in (*names, options.encoder):
+        make_target(name, sources)
+    drills = []
+    with open_bundle(options.bundle) as bundle:
+        for stream in _streams(options):
+            _progress(stream.name)
+            with tempfile.TemporaryDirectory() as folder:
+                drills.append(
+                    run_drill(
+                        stream.name, stream.path.read_bytes(), bundle, names, sources, Path(folder),
+                        encoder=options.encoder, progress=_progress,
+                    )
+                )  # fmt: skip
+    options.output.mkdir(parents=True, exist_ok=True)
+    heading = {"version": __version__, "created": _now(), "command": options.command_line}
+    write_drill_report(drills, options.output, heading)
+    for drill in drills:
+        for outcome in drill.outcomes:
+            print(f"{drill.name} on {outcome.target}: {outcome}")
+    print(f"report: {options.output / 'index.html'}")
+    outcomes = [outcome for drill in drills for outcome in drill.outcomes]
+    if not all(outcome.integer_exact for outcome in outcomes if not outcome.problem):
+        return DIVERGENCE
+    return ABSENT if any(outcome.problem for outcome in outcomes) else 0
+
+
+def _target_names(options: argparse.Namespace) -> list[str]:
+    return list(dict.fromkeys(options.targets.split(",")))
+
+
+def _streams(options: argparse.Namespace) -> list[StreamFile]:
+    streams = find_streams(options.streams, options.match)
+    if not streams:
+        raise InvalidStream(f"{options.streams}: no NAME.jai or NAME/stream.jai that fits {options.match}")
+    return streams
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _progress(line: str) -> None:

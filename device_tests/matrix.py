@@ -13,13 +13,12 @@ import numpy as np
 from PIL import Image
 
 from jpegai_mobile.errors import BundleError
-from jpegai_mobile.runtime.bundle import Bundle
 
 from .comparison import differing_map, first_divergence
 from .engine_traces import STATUS
 from .errors import AbsentTarget, TargetError, TraceError
 from .results import Cell, Results, TargetFacts, Verdict
-from .streams import Case, StreamFile, prepare_case
+from .streams import Case, EntropyTables, StreamFile, prepare_case
 from .targets import ProgramRun, Target
 from .trace_file import Trace, read_trace
 
@@ -33,7 +32,7 @@ def run_matrix(
     results: Results,
     targets: Sequence[Target],
     streams: Sequence[StreamFile],
-    bundle: Bundle,
+    bundle: EntropyTables,
     workspace: Path,
     *,
     jobs: int = 1,
@@ -46,7 +45,7 @@ def run_matrix(
     """
     with ThreadPoolExecutor(jobs) as pool:
         folders = [workspace / f"target{number}" for number in range(len(targets))]
-        results.targets += pool.map(_prepare, targets, folders)
+        results.targets += pool.map(prepare_target, targets, folders)
         for facts in results.targets:
             progress(f"{facts.name}: {facts.absent or facts.failed or 'ready'}")
         results.skipped += [f"target {facts.name}: {facts.absent}" for facts in results.absent]
@@ -56,15 +55,16 @@ def run_matrix(
             except BundleError as error:
                 results.skipped.append(f"stream {stream.name}: {error}")
                 continue
-            judge = partial(_judge, case, keep)
-            cells = list(pool.map(judge, targets, folders, results.targets))
+            judge_case = partial(judge, case, keep)
+            cells = list(pool.map(judge_case, targets, folders, results.targets))
             results.streams.append(case.facts)
             results.cells += cells
             bad = [f"{cell.target} {cell.verdict}" for cell in cells if cell.verdict.bad]
             progress(f"[{number}/{len(streams)}] {stream.name}: {', '.join(bad) or 'all agree'}")
 
 
-def _prepare(target: Target, folder: Path) -> TargetFacts:
+def prepare_target(target: Target, folder: Path) -> TargetFacts:
+    """Get a target ready in a new folder; what is wrong with it is part of the result."""
     folder.mkdir()
     try:
         target.prepare(folder)
@@ -75,7 +75,7 @@ def _prepare(target: Target, folder: Path) -> TargetFacts:
     return TargetFacts(target.name, facts=target.describe())
 
 
-def _judge(case: Case, keep: Path | None, target: Target, folder: Path, facts: TargetFacts) -> Cell:
+def judge(case: Case, keep: Path | None, target: Target, folder: Path, facts: TargetFacts) -> Cell:
     """Make the trace of a case on a target and compare it with the reference."""
     if facts.absent or facts.failed:
         verdict = Verdict.ABSENT if facts.absent else Verdict.FAILED

@@ -17,6 +17,7 @@ class TraceSources:
     include: Path
     """Folder of `jai_entropy.h`."""
     files: tuple[Path, ...]
+    link_flags: tuple[str, ...] = ()
 
 
 def find_sources(root: Path | None = None) -> TraceSources:

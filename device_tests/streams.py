@@ -6,15 +6,25 @@ import fnmatch
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from jpegai_mobile.codestream.description import describe, tools_in_use
 from jpegai_mobile.codestream.stream import CodeStream, read_code_stream
 from jpegai_mobile.errors import BundleError, JpegAiError
-from jpegai_mobile.runtime.bundle import Bundle
 
 from .engine_traces import STATUS, engine_trace
 from .results import StreamFacts
 from .trace_file import Trace, read_trace
+
+
+class EntropyTables(Protocol):
+    """Where the integer tables of models come from: a Bundle, for one."""
+
+    def models(self) -> tuple[int, ...]:
+        """Models whose tables are there."""
+
+    def entropy_model_bytes(self, model: int) -> bytes:
+        """The tables of a model; raises BundleError when they are not there."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +60,14 @@ def find_streams(folder: Path, pattern: str = "*") -> list[StreamFile]:
     return [StreamFile(name, found[name]) for name in sorted(found) if fnmatch.fnmatchcase(name, pattern)]
 
 
-def prepare_case(stream: StreamFile, bundle: Bundle, workspace: Path) -> Case:
+def prepare_case(stream: StreamFile, bundle: EntropyTables, workspace: Path) -> Case:
     """The reference trace of a stream, made by the native engine in this process.
 
     A stream that is refused is a case too: every target must refuse it alike. Raises BundleError when the bundle
     does not hold the stream's model.
     """
     data = stream.path.read_bytes()
-    parsed, tables = _parsed(data), workspace / "entropy.bin"
+    parsed = _parsed(data)
     model = bundle.entropy_model_bytes(bundle.models()[0] if parsed is None else parsed.picture.model_id)
     tables = workspace / f"entropy_{hashlib.sha256(model).hexdigest()[:16]}.bin"
     if not tables.exists():

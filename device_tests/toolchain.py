@@ -104,7 +104,7 @@ class Build:
         """Build the sources into a static program; raises AbsentTarget or TargetError."""
         static = [] if platform.system() == "Darwin" and self.isa is None else ["-static"]
         files = [str(path) for path in sources.files]
-        command = [*self.command(), *static, f"-I{sources.include}", *files, "-o", str(output), "-lm"]
+        command = [*self.command(), *static, f"-I{sources.include}", *files, "-o", str(output), *sources.link_flags]
         result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
         if result.returncode:
             lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]

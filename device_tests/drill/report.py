@@ -1,0 +1,102 @@
+"""Fault drills as one HTML file, with the pictures, and as JSON."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .drill import LARGEST_SYMBOL, Drill, Outcome, Picture
+
+LARGEST_SIDE = 512
+"""Pictures are shown no larger than this, in pixels."""
+
+
+def write_drill_report(drills: Sequence[Drill], folder: Path, heading: dict[str, str]) -> None:
+    """`index.html` and `drill.json` into a folder that exists; `heading`: version, created, command."""
+    (folder / "index.html").write_text(_page(drills, heading), "utf-8")
+    data = {"format": "jpegai-mobile fault drill", **heading, "drills": [_json(drill) for drill in drills]}
+    (folder / "drill.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
+
+
+def _json(drill: Drill) -> dict[str, Any]:
+    left_out = {"picture"}
+    outcomes = [{k: v for k, v in vars(outcome).items() if k not in left_out} for outcome in drill.outcomes]
+    return {"stream": drill.name, "encoder": drill.encoder, "elements": drill.elements, "outcomes": outcomes}
+
+
+def _page(drills: Sequence[Drill], heading: dict[str, str]) -> str:
+    template = Template((files(__package__) / "page.html").read_text("utf-8"))
+    return template.substitute(
+        {name: escape(value) for name, value in heading.items()},
+        style=(files("device_tests.report") / "page.css").read_text("utf-8"),
+        banner=_banner(drills),
+        encoder=escape(drills[0].encoder),
+        drills="".join(map(_drill, drills)),
+        largest=LARGEST_SYMBOL,
+    )
+
+
+def _banner(drills: Sequence[Drill]) -> str:
+    outcomes = [outcome for drill in drills for outcome in drill.outcomes if not outcome.problem]
+    broken = sum(outcome.residual_differs > 0 for outcome in outcomes)
+    exact = sum(outcome.integer_exact for outcome in outcomes)
+    text = f"Integers: {exact} of {len(outcomes)} decodes exact. Float: {broken} of {len(outcomes)} decodes are noise."
+    return f'<p class="banner {"bad" if broken else "good"}">{text}</p>'
+
+
+def _drill(drill: Drill) -> str:
+    cards = "".join(_outcome(drill, outcome) for outcome in drill.outcomes)
+    return (
+        f"<section><h2>{escape(drill.name)}</h2><p class='note'>{drill.elements:,} latent elements</p>"
+        f'<figure class="pictures"><div><img alt="the exact picture" src="{_image(drill.exact)}">'
+        f"<figcaption>exact, on every target, with integers</figcaption></div></figure>{cards}</section>"
+    )
+
+
+def _outcome(drill: Drill, outcome: Outcome) -> str:
+    if outcome.problem:
+        return f'<div class="drill"><h3>{escape(outcome.target)}</h3><p>absent: {escape(outcome.problem)}</p></div>'
+    share = 100 * outcome.residual_differs / drill.elements
+    integers = "exact" if outcome.integer_exact else "NOT exact"
+    words = (
+        f"Integers: {integers}. Float: {outcome.index_differs:,} sigma indices and {outcome.table_differs:,} coding "
+        f"tables differ, {outcome.residual_differs:,} residuals ({share:.1f} %) are wrong"
+        + (f", {outcome.psnr:.1f} dB." if outcome.psnr is not None else ".")
+    )
+    build = outcome.facts.get("build", "")
+    shown = (
+        ""
+        if outcome.picture is None
+        else f'<figure class="pictures"><div><img alt="float" src="{_image(outcome.picture)}">'
+        f'<figcaption>float on {escape(outcome.target)}</figcaption></div><div><img alt="difference" '
+        f'src="{_image(_difference(outcome.picture, drill.exact))}"><figcaption>difference</figcaption></div></figure>'
+    )
+    state = "bad" if outcome.residual_differs else "good"
+    return (
+        f'<div class="drill {state}"><h3>{escape(outcome.target)}</h3><p>{words}</p>'
+        f'<p class="note">{escape(build)}</p>{shown}</div>'
+    )
+
+
+def _difference(picture: Picture, exact: Picture) -> Picture:
+    return np.abs(picture.astype(np.int32) - exact).astype(exact.dtype)
+
+
+def _image(picture: Picture) -> str:
+    """A JPEG as a data address."""
+    samples = picture if picture.dtype == np.uint8 else (picture >> 2).astype(np.uint8)
+    image = Image.fromarray(samples)
+    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    file = io.BytesIO()
+    image.save(file, "jpeg", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
