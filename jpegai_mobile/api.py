@@ -63,12 +63,14 @@ def encode(
     bpp: float | None = None,
     quality: int | None = None,
     background: str | None = None,
+    roi: NDArray[np.uint8] | None = None,
     options: EncodeOptions | None = None,
 ) -> bytes:
     """Encode samples [row, column, 3] (uint8, or uint16 in 0..1023) or a Pillow image to a code stream.
 
     `bpp` or `quality` (1..100, default 50) take the place of what `options` say about the rate; `background` is a
-    colour behind transparent samples. Raises PictureError, BundleError, or ValueError for options that make no sense.
+    colour behind transparent samples, `roi` [row, column] is 255 where details matter most. Raises PictureError,
+    BundleError, or ValueError for options that make no sense.
     """
     # Pillow and the encoder are not loaded for those who only decode.
     from .encoder.encoder import Encoder
@@ -79,7 +81,7 @@ def encode(
     if bpp is not None or quality is not None:
         options = replace(options, bpp=bpp, quality=quality, beta_displacement=None)
     with open_bundle(bundle) as opened:
-        return Encoder(opened).encode(source_picture(picture, background), options).data
+        return Encoder(opened).encode(source_picture(picture, background), options, roi).data
 
 
 def open(path: str | PathLike[str]) -> CodeStreamFile:

@@ -336,6 +336,8 @@ def test_options_that_make_no_sense_are_refused(wrong: dict[str, object]) -> Non
 
 
 def test_python_functions() -> None:
+    mask = photo().samples[..., 0]
+    assert read_code_stream(jpegai_mobile.encode(photo().samples, own_bundle_path(), roi=mask)).quality_map is not None
     data = jpegai_mobile.encode(photo().samples, own_bundle_path(), bpp=0.6)
     assert len(data) * 8 / photo().samples[..., 0].size == pytest.approx(0.6, rel=0.02)
     assert jpegai_mobile.encode(photo().samples, own_bundle_path()) == own_encoder().encode(photo()).data
