@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jpegai_mobile.errors import BundleError
 from jpegai_mobile.runtime.bundle import Bundle
-from jpegai_mobile.runtime.manifest import MANIFEST_NAME, FileRecord, Manifest, NetworkKey
+from jpegai_mobile.runtime.manifest import MANIFEST_NAME, Calibration, FileRecord, Manifest, NetworkKey
 
 from .errors import ConversionError
 
@@ -29,10 +29,18 @@ class BundleWriter:
         """SHA-256 -> file name."""
         self._networks: dict[NetworkKey, str] = {}
         self._entropy: dict[int, str] = {}
+        self._recipes: dict[str, str] = {}
+        self._calibration: dict[int, Calibration] = {}
 
-    def add_network(self, key: NetworkKey, data: bytes) -> None:
-        """Add the file of a network."""
-        self._networks[key] = self._add(network_file_name(key), data)
+    def add_network(self, key: NetworkKey, data: bytes, recipe: str) -> None:
+        """Add the file of a network that was made by a recipe."""
+        name = self._add(network_file_name(key), data)
+        self._networks[key] = name
+        self._recipes.setdefault(name, recipe)
+
+    def add_calibration(self, model: int, calibration: Calibration) -> None:
+        """Say with which data a model was calibrated."""
+        self._calibration[model] = calibration
 
     def add_entropy_model(self, model: int, data: bytes) -> None:
         """Add the integer tables of a model, `EntropyModel.to_bytes`."""
@@ -46,15 +54,7 @@ class BundleWriter:
         """
         if path.exists() and not _may_replace(path):
             raise ConversionError(f"{path}: exists and is no model bundle; not replaced")
-        manifest = Manifest(
-            source=source,
-            licence=licence,
-            tile_sizes=dict.fromkeys(sorted({key.target for key in self._networks}), ()),
-            networks=self._networks,
-            entropy=self._entropy,
-            files={name: FileRecord(len(data), hashlib.sha256(data).hexdigest()) for name, data in self._files.items()},
-        )
-        files = {MANIFEST_NAME: manifest.to_json(), **self._files}
+        files = {MANIFEST_NAME: self._manifest(source, licence).to_json(), **self._files}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
@@ -70,11 +70,43 @@ class BundleWriter:
             raise ConversionError(f"{error.filename or path}: {error.strerror}") from error
         return {name: len(data) for name, data in files.items()}
 
+    def in_memory(self) -> Bundle:
+        """A bundle of what was added so far, without writing it."""
+        return Bundle(_Memory(dict(self._files)), self._manifest({}, ""))
+
+    def _manifest(self, source: Mapping[str, str], licence: str) -> Manifest:
+        return Manifest(
+            source=source,
+            licence=licence,
+            tile_sizes=dict.fromkeys(sorted({key.target for key in self._networks}), ()),
+            networks=dict(self._networks),
+            entropy=dict(self._entropy),
+            files={name: FileRecord(len(data), hashlib.sha256(data).hexdigest()) for name, data in self._files.items()},
+            recipes=dict(self._recipes),
+            calibration=dict(self._calibration),
+        )
+
     def _add(self, name: str, data: bytes) -> str:
         """Keep `data` as `name`; gives the name of the file that holds it, an earlier one if equal."""
         stored = self._names.setdefault(hashlib.sha256(data).hexdigest(), name)
         self._files.setdefault(stored, data)
         return stored
+
+
+class _Memory:
+    """Files of a bundle that is not on disk."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = files
+
+    def read(self, name: str, size: int) -> bytes:
+        return self._files[name][: size + 1]
+
+    def where(self, name: str) -> str:
+        return name
+
+    def close(self) -> None:
+        pass
 
 
 def network_file_name(key: NetworkKey) -> str:

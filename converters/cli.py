@@ -12,7 +12,7 @@ from jpegai_mobile.errors import JpegAiError
 from jpegai_mobile.runtime.manifest import OPERATING_POINTS, PRECISIONS, TARGETS
 
 from .checkpoint import MODEL_SUFFIXES, CheckpointTree
-from .convert import SCHEMES, Selection, convert
+from .convert import Selection, convert
 from .errors import ConversionError
 from .packed_checkpoint import PackedCheckpoint, open_checkpoints, pack
 from .source_networks import PARTS
@@ -58,7 +58,7 @@ def _convert(options: argparse.Namespace) -> int:
         precisions=options.precision,
         parts=options.parts,
     )
-    writer = convert(source, selection)
+    writer = convert(source, selection, options.calibration)
     licence = options.licence or (source.licence if isinstance(source, PackedCheckpoint) else NO_LICENCE)
     written = writer.write(options.output, source.sources, licence)
     for name, size in written.items():
@@ -94,21 +94,20 @@ def _convert_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_common(parser, "+", "folder of checkpoints, or packed checkpoints", "bundle to write: a folder, or NAME.zip")
-    built_precisions = tuple(SCHEMES)
     for flag, known, built, default, what in (
         ("--targets", TARGETS, BUILT_TARGETS, "tflite", "runtimes"),
-        ("--precision", PRECISIONS, built_precisions, "float32", "precisions of the networks"),
+        ("--precision", PRECISIONS, PRECISIONS, "float32", "precisions of the networks"),
     ):
         parser.add_argument(
             flag, type=_list_of(known, built), default=default, metavar="LIST",
             help=f"{what}, of {','.join(built)} (default {default})",
         )  # fmt: skip
-    parser.add_argument("--calibration", type=_not_built, metavar="DIR", help="not built yet (int8 precisions)")
+    parser.add_argument(
+        "--calibration", type=Path, metavar="DIR",
+        help="pictures (where the checkpoints have an encoder) or code streams (.jai) that find the ranges of int8 "
+        "activations (default: drawn from the model's own tables)",
+    )  # fmt: skip
     return parser
-
-
-def _not_built(_: str) -> NoReturn:
-    raise argparse.ArgumentTypeError("not built yet; no precision that needs it is")
 
 
 def _pack_parser() -> argparse.ArgumentParser:

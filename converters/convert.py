@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jpegai_mobile.networks.catalogue import NetworkKey as Topology
 from jpegai_mobile.networks.catalogue import build
@@ -12,12 +13,11 @@ from jpegai_mobile.runtime.manifest import NetworkKey
 from .bundle_writer import BundleWriter
 from .checkpoint import COMPONENTS, CheckpointFile, CheckpointTree, network_parameters
 from .entropy_model import entropy_model
+from .quantisation.quantise import quantise
+from .quantisation.recipe import recipe_of
+from .quantisation.samples import Sample, calibrate
 from .source_networks import checkpoint_name, eicci_networks, topologies
 from .tflite.emitter import emit_tflite
-from .tflite.precision import Scheme
-
-SCHEMES = {"float32": Scheme("float32"), "float16": Scheme("float16"), "int8w": Scheme("int8")}
-"""Precisions that only store weights differently."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +30,60 @@ class Selection:
     parts: Sequence[str]
 
 
-def convert(source: CheckpointTree, selection: Selection) -> BundleWriter:
-    """The bundle, not written yet. Raises BundleError or ConversionError, naming file and tensor."""
+def convert(source: CheckpointTree, selection: Selection, calibration: Path | None = None) -> BundleWriter:
+    """The bundle, not written yet; `calibration` is a folder of pictures or code streams for int8 activations.
+
+    Raises BundleError or ConversionError, naming file and tensor.
+    """
     writer = BundleWriter()
-
-    def add(topology: Topology, index: int, point: str | None, file: CheckpointFile) -> None:
-        graph = build(*topology)
-        parameters = network_parameters(file, graph)
-        network, component, _ = topology
-        for precision in selection.precisions:
-            key = NetworkKey(network, component, index, point, precision, "tflite")
-            writer.add_network(key, emit_tflite(graph, parameters, SCHEMES[precision]))
-
     for model in selection.models:
-        tables = entropy_model(source.common("y", model), source.common("uv", model))
-        writer.add_entropy_model(model, tables.to_bytes())
-        for topology in topologies(selection.parts, selection.operating_points):
-            add(topology, model, topology[2], source.read(checkpoint_name(topology, model)))
+        _add_model(writer, source, selection, model, calibration)
     if "decoder" in selection.parts:
         for bank, index in eicci_networks(source, selection.operating_points):
             for component in COMPONENTS:
-                add(("eicci", component, None), index, bank, source.eicci(bank, index))
+                topology = ("eicci", component, None)
+                _add(writer, source.eicci(bank, index), topology, index, bank, selection.precisions, [])
     return writer
+
+
+def _add_model(
+    writer: BundleWriter, source: CheckpointTree, selection: Selection, model: int, calibration: Path | None
+) -> None:
+    writer.add_entropy_model(model, entropy_model(source.common("y", model), source.common("uv", model)).to_bytes())
+    wanted = topologies(selection.parts, selection.operating_points)
+    samples: list[Sample] = []
+    if any(recipe_of(topology, precision).needs_samples for topology in wanted for precision in selection.precisions):
+        samples, data = calibrate(_calibration_bundle(source, model).in_memory(), model, calibration)
+        writer.add_calibration(model, data)
+    for topology in wanted:
+        file = source.read(checkpoint_name(topology, model))
+        _add(writer, file, topology, model, topology[2], selection.precisions, samples)
+
+
+def _calibration_bundle(source: CheckpointTree, model: int) -> BundleWriter:
+    """The networks that lead to the latents, in float32; those of an encoder where there are any."""
+    has_encoder = source.holds(checkpoint_name(("analysis", "y", None), model))
+    parts = ["decoder", "encoder"] if has_encoder else ["decoder"]
+    writer = BundleWriter()
+    _add_model(writer, source, Selection([model], [], ["float32"], parts), model, None)
+    return writer
+
+
+def _add(
+    writer: BundleWriter,
+    file: CheckpointFile,
+    topology: Topology,
+    index: int,
+    point: str | None,
+    precisions: Sequence[str],
+    samples: Sequence[Sample],
+) -> None:
+    """A network in every precision."""
+    graph = build(*topology)
+    parameters = network_parameters(file, graph)
+    network, component, _ = topology
+    for precision in precisions:
+        recipe = recipe_of(topology, precision)
+        inputs = [sample.of(network, component) for sample in samples] if recipe.needs_samples else []
+        data = emit_tflite(*quantise(graph, parameters, recipe, inputs))
+        writer.add_network(NetworkKey(network, component, index, point, precision, "tflite"), data, str(recipe))

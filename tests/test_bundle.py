@@ -30,11 +30,11 @@ def written(path: Path) -> Path:
     """A small bundle at `path`; model 3 shares a file with model 1."""
     writer = BundleWriter()
     writer.add_entropy_model(1, b"tables")
-    writer.add_network(LUMA, b"luma graph")
-    writer.add_network(PSI, b"psi graph")
+    writer.add_network(LUMA, b"luma graph", "weights=float32")
+    writer.add_network(PSI, b"psi graph", "weights=float32")
     writer.add_entropy_model(3, b"other tables")
-    writer.add_network(PSI_OF_3, b"psi graph")
-    writer.add_network(EICCI, b"filter")
+    writer.add_network(PSI_OF_3, b"psi graph", "weights=float32")
+    writer.add_network(EICCI, b"filter", "weights=float32")
     writer.write(path, {"VM_x/Y.pth": "0" * 64}, "free")
     return path
 
@@ -255,7 +255,7 @@ def test_a_huge_manifest_is_not_read(folder: Path) -> None:
 
 
 def test_unknown_fields_are_ignored(folder: Path) -> None:
-    edit(folder, lambda document: document.update(calibration="seed 7"))
+    edit(folder, lambda document: document.update(of_later_releases="7"))
     with Bundle.open(folder) as bundle:
         assert bundle.graph("synthesis", "y", 1, "bop", "float32") == b"luma graph"
 

@@ -144,15 +144,14 @@ def test_an_existing_file_of_the_user_is_kept(tmp_path: Path, capsys: pytest.Cap
         (["--targets", "coreml"], "argument --targets: coreml is not built yet; there is tflite"),
         (["--targets", "onnx"], "argument --targets: 'onnx' is none of tflite, coreml"),
         (
-            ["--precision", "float32,int8"],
-            "argument --precision: int8 is not built yet; there is float32, float16, int8w",
+            ["--precision", "float32,int4"],
+            "argument --precision: 'int4' is none of float32, float16, int8w, int8mixed, int8",
         ),
         (["--precision", ""], "argument --precision: '' is none of float32, float16, int8w, int8mixed, int8"),
         (["--operating-points", "top"], "argument --operating-points: 'top' is none of sop, bop, hop"),
         (["--models", "4"], "argument --models: '4' is none of 0, 1, 2, 3"),
         (["--models", "one"], "argument --models: 'one' is none of 0, 1, 2, 3"),
         (["--parts", "filters"], "argument --parts: 'filters' is none of decoder, encoder"),
-        (["--calibration", "photos"], "argument --calibration: not built yet; no precision that needs it is"),
     ],
 )
 def test_usage_errors(capsys: pytest.CaptureFixture[str], arguments: Sequence[str], text: str) -> None:

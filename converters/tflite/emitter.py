@@ -81,11 +81,9 @@ class _Emitter:
 
     def emit(self) -> bytes:
         for name, channels in self.graph.inputs.items():
-            self.tensors[name] = self.input(name, self.graph.input_grid[name], channels)
-            if name in self.scheme.tensors:
-                self.tensors[name] = self.operators.quantise(
-                    f"{name}_int8", self.tensors[name], self.scheme.tensors[name]
-                )
+            tensor = self.input(name, self.graph.input_grid[name], channels)
+            affine = self.scheme.tensors.get(name)
+            self.tensors[name] = tensor if affine is None else self.rounded(name, f"{name}_int8", tensor, affine)
         for step in fuse(self.graph):
             self.tensors[step.output] = self.emit_step(step)
         return self.builder.finish(
@@ -109,14 +107,27 @@ class _Emitter:
             return self.operators.quantise(self.name(step), self.tensors[step.node.inputs[0]], affine)
         if isinstance(step.node, Mask):
             return self.emit_int8_mask(step, step.node, affine)
-        if all(self.tensors[name].affine for name in step.node.inputs):
+        if self.computes_in_int8(step):
             return self.emit_int8(step, affine)
-        return self.operators.quantise(self.name(step), self.emit_float(step, f"{step.output}_float"), affine)
+        return self.rounded(step.output, self.name(step), self.emit_float(step, f"{step.output}_float"), affine)
+
+    def computes_in_int8(self, step: Step) -> bool:
+        """All inputs are there in int8, and but for convolutions none of them is there before rounding, too."""
+        sources = step.node.inputs
+        before_rounding = any((name, None) in self.converted for name in sources)
+        return all(self.tensors[name].affine for name in sources) and (step.is_convolution or not before_rounding)
+
+    def rounded(self, name: str, int8_name: str, tensor: Tensor, affine: Affine) -> Tensor:
+        """A float32 tensor in int8; who reads it in float32 reads it before rounding."""
+        self.converted[name, None] = tensor
+        return self.operators.quantise(int8_name, tensor, affine)
 
     def affine(self, step: Step) -> Affine | None:
         """The grid of a step's output, None where it is kept in float32."""
-        moves = isinstance(step.node, _MOVES_SAMPLES) or (isinstance(step.node, Mask) and not step.has_activation)
-        return self.tensors[step.node.inputs[0]].affine if moves else self.scheme.tensors.get(step.output)
+        source = step.node.inputs[0]
+        if isinstance(step.node, _MOVES_SAMPLES) or (isinstance(step.node, Mask) and not step.has_activation):
+            return None if (source, None) in self.converted else self.tensors[source].affine
+        return self.scheme.tensors.get(step.output)
 
     def name(self, step: Step, is_int8: bool = True) -> str:
         """The name of a step's tensor; outputs of the network are named as such in float32 only."""

@@ -1,0 +1,114 @@
+"""Recipes: how a network is stored in a precision, as a short text that bundles keep.
+
+    recipe  = word { " " word }, words in the order below, those at their defaults left out but the first
+    word    = "weights=" ("float32" | "float16" | "int8")       weights of what computes in float32; default float32
+            | "activations=" ("none" | "masks" | "all")          what computes in int8; default none
+            | "ranges=" ("minmax" | "percentile" | "mse")        choice of int8 grids; default minmax
+            | "latents=" number in 0..1                          power of the latents' equalisation; default 0
+            | "products=" number in 0..1                         power of the products' equalisation; default 0
+
+`masks` are the branches that activations (ResAU) multiply the trunk with; for equalisation see equalisation.py.
+Int8 weights are symmetric with one scale per output channel; what computes in int8 always has them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from jpegai_mobile.networks.catalogue import NetworkKey
+
+from ..errors import ConversionError
+from .ranges import RANGES
+
+WEIGHTS = ("float32", "float16", "int8")
+ACTIVATIONS = ("none", "masks", "all")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A parsed recipe."""
+
+    weights: str = "float32"
+    activations: str = "none"
+    ranges: str = "minmax"
+    latents: float = 0.0
+    products: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Recipe:
+        """The recipe that `text` says. Raises ConversionError, naming the word that is wrong."""
+        values: dict[str, str] = {}
+        for word in text.split():
+            name, _, value = word.partition("=")
+            if name not in (each.name for each in fields(cls)) or name in values:
+                raise ConversionError(f"recipe {text!r}: {word!r} is unknown or there twice")
+            values[name] = value
+        default = cls()
+        recipe = cls(
+            values.get("weights", default.weights),
+            values.get("activations", default.activations),
+            values.get("ranges", default.ranges),
+            _power(text, values.get("latents", "0")),
+            _power(text, values.get("products", "0")),
+        )
+        for value, known in (
+            (recipe.weights, WEIGHTS),
+            (recipe.activations, ACTIVATIONS),
+            (recipe.ranges, tuple(RANGES)),
+        ):
+            if value not in known:
+                raise ConversionError(f"recipe {text!r}: {value!r} is none of {', '.join(known)}")
+        return recipe
+
+    def __str__(self) -> str:
+        default = Recipe()
+        words = [f"weights={self.weights}"]
+        words += [
+            f"{each.name}={getattr(self, each.name)}"
+            for each in fields(self)[1:]
+            if getattr(self, each.name) != getattr(default, each.name)
+        ]
+        return " ".join(words)
+
+    @property
+    def needs_samples(self) -> bool:
+        """Whether ranges of activations are to be found."""
+        return self.activations != "none"
+
+
+def _power(text: str, value: str) -> float:
+    try:
+        power = float(value)
+    except ValueError as error:
+        raise ConversionError(f"recipe {text!r}: {value!r} is no number") from error
+    if not 0 <= power <= 1:
+        raise ConversionError(f"recipe {text!r}: {value} is not in 0..1")
+    return power
+
+
+INT8_WEIGHTS = Recipe("int8")
+_RECIPES = {
+    "float32": Recipe("float32"),
+    "float16": Recipe("float16"),
+    "int8w": INT8_WEIGHTS,
+    "int8mixed": Recipe("int8", "masks", "mse"),
+    "int8": Recipe("int8", "all", "mse", latents=0.75, products=0.75),
+}
+_CHROMA_INT8 = Recipe("int8", "all", "minmax", products=0.75)
+"""Chroma synthesis begins with a concatenation, which takes up no factors. Few pictures have vivid colours; ranges
+that cut off what is rare would spoil those."""
+
+
+def recipe_of(topology: NetworkKey, precision: str) -> Recipe:
+    """The recipe of a network in a precision.
+
+    Int8 activations are for SOP and BOP synthesis. The other networks have a fifth of the operations or none of
+    the structure, so they get int8 weights where the synthesis gets int8 activations.
+    """
+    network, component, operating_point = topology
+    recipe = _RECIPES[precision]
+    if not recipe.needs_samples:
+        return recipe
+    if network != "synthesis" or operating_point == "hop":
+        return INT8_WEIGHTS
+    return _CHROMA_INT8 if precision == "int8" and component == "uv" else recipe

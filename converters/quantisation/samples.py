@@ -1,0 +1,181 @@
+"""What the networks of a model read when pictures are decoded: the data for calibration.
+
+A sample is a square window of a decoded picture. Its symbols come from a code stream, from a picture that is
+encoded first, or, where there is neither, are drawn from the model's own tables: z from its cumulative counts,
+residuals from Gaussians of the sigmas that the hyper scale decoder makes of z.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegai_mobile.codestream.components import LATENT_GRID, PSI_GRID, Z_GRID, Component
+from jpegai_mobile.codestream.picture_header import BETA_OFFSET, MIN_SIZE, PictureHeader
+from jpegai_mobile.codestream.stream import read_code_stream
+from jpegai_mobile.codestream.tiling import Rectangle
+from jpegai_mobile.codestream.tool_header import ToolHeader
+from jpegai_mobile.encoder.encoder import Encoder
+from jpegai_mobile.encoder.networks import encodable_models
+from jpegai_mobile.encoder.options import EncodeOptions
+from jpegai_mobile.encoder.pictures import picture_from_array, picture_from_bytes
+from jpegai_mobile.errors import JpegAiError
+from jpegai_mobile.latent.decoded_symbols import DecodedSymbols
+from jpegai_mobile.latent.entropy_stage import component_scales
+from jpegai_mobile.latent.hyper_scale_decoder import hyper_scale_decoder
+from jpegai_mobile.latent.model_tables import EntropyModel
+from jpegai_mobile.networks.shapes import Extent
+from jpegai_mobile.runtime.bundle import Bundle
+from jpegai_mobile.runtime.dependent_regions import decode_psi
+from jpegai_mobile.runtime.dequantise import LOG_STEP
+from jpegai_mobile.runtime.entropy_engine import run_symbol_decoding
+from jpegai_mobile.runtime.latent_source import LatentSource, latent_source
+from jpegai_mobile.runtime.manifest import Calibration
+from jpegai_mobile.runtime.model_networks import ModelNetworks
+from jpegai_mobile.runtime.phases import split_phases
+from jpegai_mobile.runtime.symbols import Symbols
+
+from ..errors import ConversionError
+
+Array = NDArray[np.float32]
+
+WINDOW = 256
+"""Luma samples in each direction of a sample."""
+BETAS = (-500, 0, 500)
+"""Beta displacements that samples take turns with: about 0.1 to 1.5 bit per pixel."""
+MAX_FILES = 32
+FROM_FILES, FROM_MODEL = "pictures and streams", "model statistics"
+ANY_OPERATING_POINT = "bop"
+"""What synthesis reads does not depend on which synthesis reads it."""
+DRAWN_SAMPLES = 12
+SEED = 6048
+SMALLEST_SIGMA = 0.11
+STREAM_SUFFIX = ".jai"
+SUFFIXES = {STREAM_SUFFIX, ".png", ".jpg", ".jpeg", ".ppm", ".webp"}
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The inputs of the decoder's networks for a window."""
+
+    extent: Extent
+    """Luma samples (rows, columns)."""
+    inputs: Mapping[tuple[str, str], Mapping[str, Array]]
+    """(network, component) -> input -> [channel, row, column]."""
+
+    def of(self, network: str, component: str) -> tuple[Mapping[str, Array], Extent]:
+        """Inputs of a network and their extent."""
+        return self.inputs[network, component], self.extent
+
+
+def calibrate(bundle: Bundle, model: int, folder: Path | None) -> tuple[list[Sample], Calibration]:
+    """Samples of a model, with the float32 networks of `bundle`: of the files in `folder`, or drawn.
+
+    Raises ConversionError when the folder holds nothing that can be decoded with the model, naming the file.
+    """
+    networks = ModelNetworks(bundle, model, ANY_OPERATING_POINT, "float32", 1)
+    if folder is None:
+        return list(_drawn_samples(networks)), Calibration(FROM_MODEL, {})
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    if not paths:
+        raise ConversionError(f"{folder}: no folder with pictures or code streams ({', '.join(sorted(SUFFIXES))})")
+    encoder = Encoder(bundle)
+    samples, files = [], {}
+    for number, path in enumerate(paths[:: -(-len(paths) // MAX_FILES)]):
+        try:
+            data = path.read_bytes()
+            is_stream = path.suffix.lower() == STREAM_SUFFIX
+            sample = _sample_of_stream(
+                data if is_stream else _encoded(encoder, model, data, path, BETAS[number % len(BETAS)]), networks
+            )
+        except (JpegAiError, OSError) as error:
+            raise ConversionError(f"{path}: {error}") from error
+        samples.append(sample)
+        files[path.name] = hashlib.sha256(data).hexdigest()
+    return samples, Calibration(FROM_FILES, files)
+
+
+def _sample_of_stream(data: bytes, networks: ModelNetworks) -> Sample:
+    """The middle of a coded picture. Raises a JpegAiError when it cannot be decoded."""
+    stream = read_code_stream(data)
+    if stream.picture.model_id != networks.model_id:
+        raise ConversionError(f"made with model {stream.picture.model_id}, not {networks.model_id}")
+    tables = networks.bundle.entropy_model_bytes(networks.model_id)
+    symbols = Symbols(stream.picture, EntropyModel.from_bytes(tables), run_symbol_decoding(data, stream, tables))
+    return _sample(symbols, networks, latent_source(symbols, stream.tools, networks))
+
+
+def _encoded(encoder: Encoder, model: int, data: bytes, path: Path, beta: int) -> bytes:
+    """The code stream of the middle of a picture."""
+    if model not in encodable_models(encoder.bundle):
+        raise ConversionError("a picture needs the encoder's networks, which the checkpoints do not have")
+    whole = picture_from_bytes(data, str(path), "white")
+    top, left = ((max(length - WINDOW, 0) // 2) for length in whole.size)
+    middle = picture_from_array(whole.samples[top : top + WINDOW, left : left + WINDOW])
+    return encoder.encode(middle, EncodeOptions(model=model, beta_displacement=beta)).data
+
+
+def _sample(symbols: Symbols, networks: ModelNetworks, latents: LatentSource) -> Sample:
+    """The middle of a picture."""
+    spans = []
+    for length in (symbols.picture.height, symbols.picture.width):
+        start = max(length - WINDOW, 0) // 2 // Z_GRID * Z_GRID
+        spans.append((start, min(start + WINDOW, length)))
+    (top, bottom), (left, right) = spans
+    window = Rectangle(top, left, bottom, right)
+    psi = [part[_on_grid(window, PSI_GRID).slices] for part in decode_psi(symbols, networks)]
+    luma, chroma = latents.window(_on_grid(window, LATENT_GRID))
+    phases = split_phases(symbols.residual(Component.LUMA, _on_grid(window, LATENT_GRID)))
+    context = {f"residual_{k}": phase for k, phase in enumerate(phases)}
+    context |= {f"psi_{k}": part for k, part in enumerate(np.split(psi[Component.LUMA], 4, axis=2))}
+    inputs = {
+        ("context_model", "y"): context,
+        ("synthesis", "y"): {"latent": luma},
+        ("synthesis", "uv"): {"latent": np.concatenate([luma, chroma], axis=2)},
+    }
+    for i in Component:
+        inputs["hyper_decoder", i.suffix] = {"z": symbols.z(i, _on_grid(window, Z_GRID))}
+    first_channel = {
+        key: {name: np.ascontiguousarray(value.transpose(2, 0, 1)) for name, value in values.items()}
+        for key, values in inputs.items()
+    }
+    return Sample((bottom - top, right - left), first_channel)
+
+
+def _on_grid(window: Rectangle, grid: int) -> Rectangle:
+    return Rectangle(window.top // grid, window.left // grid, -(-window.bottom // grid), -(-window.right // grid))
+
+
+def _drawn_samples(networks: ModelNetworks) -> Iterator[Sample]:
+    """Samples without any picture; the same for the same model."""
+    random = np.random.default_rng(SEED)
+    tables = EntropyModel.from_bytes(networks.bundle.entropy_model_bytes(networks.model_id))
+    for number in range(DRAWN_SAMPLES):
+        picture = PictureHeader(
+            model_id=networks.model_id,
+            img_height_minus64=WINDOW - MIN_SIZE,
+            img_width_minus64=WINDOW - MIN_SIZE,
+            beta_displacement_log_plus_2048=[BETA_OFFSET + BETAS[number % len(BETAS)]] * len(Component),
+        )
+        symbols = Symbols(picture, tables, _drawn_symbols(picture, tables, random))
+        yield _sample(symbols, networks, latent_source(symbols, ToolHeader(), networks))
+
+
+def _drawn_symbols(picture: PictureHeader, tables: EntropyModel, random: np.random.Generator) -> DecodedSymbols:
+    z, residual = [], []
+    for i in Component:
+        component = tables.components[i]
+        draws = random.integers(0, component.z_cumulative[0, -1], (component.channels, *picture.sizes.z))
+        counts = component.z_cumulative[:, None, None, :]
+        symbols = (draws[..., None] >= counts).sum(axis=-1) - counts.shape[-1] // 2
+        z.append(symbols.astype(np.int8))
+        scales = hyper_scale_decoder(z[i], component, picture.sizes.latent)
+        _, sigma, mask = component_scales(picture, i, component, scales, None)
+        deviation = SMALLEST_SIGMA * np.exp(sigma / 128 * LOG_STEP)
+        residual.append(np.where(mask, np.rint(random.standard_normal(sigma.shape) * deviation), 0).astype(np.int16))
+    return DecodedSymbols((z[0], z[1]), (residual[0], residual[1]), None, (None, None), None)
