@@ -43,3 +43,24 @@ def test_expanded_windows_stay_inside_with_their_margin(
     assert first == 0 or start - first >= before
     assert last == limit or last - stop >= after
     assert last - first == min(stop - start + before + after, limit)
+
+
+@given(st.integers(1, 300), st.integers(1, 90), st.integers(0, 5), st.integers(0, 5), st.integers(0, 299), st.data())
+def test_narrowed_windows_keep_a_part_with_its_margins(
+    length: int, largest: int, before: int, after: int, start: int, data: st.DataObject
+) -> None:
+    stop = data.draw(st.integers(start + 1, 300))
+    kept = set()
+    for window in equal_windows(length, largest, before, after, 4):
+        part = window.narrowed(start, stop, before, after, 4)
+        if part.core_start >= part.core_stop:
+            continue
+        kept |= set(range(part.core_start, part.core_stop))
+        assert window.start <= part.start and part.stop <= window.stop and part.start % 4 == 0
+        assert part.start == 0 or part.core_start - part.start >= before
+        assert part.stop == length or part.stop - part.core_stop >= after
+        cut = (start > window.core_start, stop < window.core_stop)
+        assert not cut[0] or part.core_start - part.start <= before + 3
+        assert not cut[1] or part.stop - part.core_stop <= after
+        assert any(cut) or part == window
+    assert kept == set(range(start, min(stop, length)))

@@ -21,6 +21,10 @@ from .windows import Window, equal_windows
 
 WINDOW_UNIT = 4
 """Latents at whose multiples windows start: one hyper latent."""
+ALL_OF_A_TILE = Halo(*4 * (1 << 20,))
+"""The margin of networks that see the whole tile: more latents than any has."""
+Span = tuple[int, int]
+"""Start and stop along one direction."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,12 @@ def plan_bands(
     """The bands of a picture from top to bottom, planned as they are asked for; their patches partition the picture.
 
     `patch` is the largest (rows, columns) of latents in one run, margin included; None takes whole tiles, as does an
-    operating point whose networks see all of a tile. With `region` (luma samples) patches outside of it are left out.
+    operating point whose networks see all of a tile. With `region` (luma samples) only what it needs is computed.
     """
-    margin = synthesis_halo(operating_point)
+    margin = synthesis_halo(operating_point) or ALL_OF_A_TILE
     whole = Rectangle(0, 0, picture.height, picture.width)
     for _, row_of_tiles in groupby(synthesis_tiles(picture), key=lambda tile: tile.core.top):
-        for band in _bands_of(list(row_of_tiles), margin, patch if margin else None, region or whole):
+        for band in _bands_of(list(row_of_tiles), margin, patch, region or whole):
             if len(band.rows):
                 yield band
 
@@ -105,8 +109,8 @@ def largest_window(picture: PictureHeader, operating_point: str, patch: tuple[in
         height, width = min(height, longest), min(width, longest)
     if margin is None:
         return grid_size(height, LATENT_GRID), grid_size(width, LATENT_GRID)
-    rows = _windows(height, patch and patch[0], margin.top, margin.bottom)
-    columns = _windows(width, patch and patch[1], margin.left, margin.right)
+    rows = _windows((0, height), (0, height), patch and patch[0], margin.top, margin.bottom)
+    columns = _windows((0, width), (0, width), patch and patch[1], margin.left, margin.right)
     return rows[0].size, columns[0].size
 
 
@@ -120,14 +124,16 @@ def synthesis_halo(operating_point: str) -> Halo | None:
 
 
 def _bands_of(
-    tiles: list[SynthesisTile], margin: Halo | None, patch: tuple[int, int] | None, region: Rectangle
+    tiles: list[SynthesisTile], margin: Halo, patch: tuple[int, int] | None, region: Rectangle
 ) -> Iterator[Band]:
     """The bands of a row of tiles."""
-    margin = margin or Halo(0, 0, 0, 0)
     # Tiles of independent regions may begin at different rows; their bands would not end together.
     aligned = len({(tile.tile.top, tile.tile.bottom) for tile in tiles}) == 1
     largest = patch[0] if patch and aligned else None
-    windows = [_windows(tile.tile.height, largest, margin.top, margin.bottom) for tile in tiles]
+    windows = [
+        _windows((each.tile.top, each.tile.bottom), (region.top, region.bottom), largest, margin.top, margin.bottom)
+        for each in tiles
+    ]
     for rows in zip(*windows, strict=True):
         strips = [_strip(*each, patch and patch[1], margin, region) for each in zip(tiles, rows, strict=True)]
         strips = [strip for strip in strips if strip.patches]
@@ -136,15 +142,24 @@ def _bands_of(
             yield Band(range(core.top, core.bottom), tuple(strips))
 
 
+def _windows(tile: Span, kept: Span, largest: int | None, before: int, after: int) -> list[Window]:
+    """Windows in latents over the luma samples of a tile, as far as they are needed to keep those of a region."""
+    latents = grid_size(tile[1] - tile[0], LATENT_GRID)
+    start, stop = (kept[0] - tile[0]) // LATENT_GRID, grid_size(kept[1] - tile[0], LATENT_GRID)
+    windows = _equal_windows(latents, largest or latents, before, after)
+    narrowed = (window.narrowed(start, stop, before, after, WINDOW_UNIT) for window in windows)
+    return [window for window in narrowed if window.core_start < window.core_stop]
+
+
 @lru_cache(maxsize=64)
-def _windows(length: int, largest: int | None, before: int, after: int) -> list[Window]:
-    """Windows in latents over `length` luma samples."""
-    latents = grid_size(length, LATENT_GRID)
-    return equal_windows(latents, largest or latents, before, after, WINDOW_UNIT)
+def _equal_windows(latents: int, largest: int, before: int, after: int) -> list[Window]:
+    return equal_windows(latents, largest, before, after, WINDOW_UNIT)
 
 
 def _strip(tile: SynthesisTile, rows: Window, largest: int | None, margin: Halo, region: Rectangle) -> Strip:
-    patches = [_patch(tile, rows, columns) for columns in _windows(tile.tile.width, largest, margin.left, margin.right)]
+    area = tile.tile
+    windows = _windows((area.left, area.right), (region.left, region.right), largest, margin.left, margin.right)
+    patches = [_patch(tile, rows, columns) for columns in windows]
     patches = [patch for patch in patches if not patch.core.intersection(region).empty]
     if not patches:
         return Strip(Rectangle(0, 0, 0, 0), ())

@@ -21,6 +21,15 @@ class Window:
         """Elements that are processed."""
         return self.stop - self.start
 
+    def narrowed(self, start: int, stop: int, before: int, after: int, unit: int) -> Window:
+        """What remains when only start..stop-1 is kept; on a side that is cut, no more than the margin goes with it.
+
+        The core is empty where nothing is kept.
+        """
+        first = max(self.start, (start - before) // unit * unit) if start > self.core_start else self.start
+        last = min(self.stop, stop + after) if stop < self.core_stop else self.stop
+        return Window(first, last, max(self.core_start, start), min(self.core_stop, stop))
+
 
 def equal_windows(length: int, largest: int, before: int, after: int, unit: int) -> list[Window]:
     """Windows of equal size, at most `largest`, whose cores partition `length`.
