@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jpegai_mobile.errors import BundleError
@@ -31,12 +31,23 @@ class BundleWriter:
         self._entropy: dict[int, str] = {}
         self._recipes: dict[str, str] = {}
         self._calibration: dict[int, Calibration] = {}
+        self._tile_sizes: dict[str, tuple[int, ...]] = {}
 
     def add_network(self, key: NetworkKey, data: bytes, recipe: str) -> None:
         """Add the file of a network that was made by a recipe."""
         name = self._add(network_file_name(key), data)
         self._networks[key] = name
         self._recipes.setdefault(name, recipe)
+
+    def add_package(self, key: NetworkKey, files: Mapping[str, bytes], tiles: Sequence[int]) -> None:
+        """Add the folder of files of a network that accepts tiles of these sizes in luma samples."""
+        folder = network_file_name(key)
+        whole = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+        stored = self._names.setdefault(whole, folder)
+        if stored == folder:
+            self._files |= {f"{folder}/{name}": data for name, data in files.items()}
+        self._networks[key] = stored
+        self._tile_sizes[key.target] = tuple(tiles)
 
     def add_calibration(self, model: int, calibration: Calibration) -> None:
         """Say with which data a model was calibrated."""
@@ -78,7 +89,7 @@ class BundleWriter:
         return Manifest(
             source=source,
             licence=licence,
-            tile_sizes=dict.fromkeys(sorted({key.target for key in self._networks}), ()),
+            tile_sizes={key.target: self._tile_sizes.get(key.target, ()) for key in self._networks},
             networks=dict(self._networks),
             entropy=dict(self._entropy),
             files={name: FileRecord(len(data), hashlib.sha256(data).hexdigest()) for name, data in self._files.items()},
@@ -110,7 +121,7 @@ class _Memory:
 
 
 def network_file_name(key: NetworkKey) -> str:
-    """`<network>_<component>_<model>[_<operating point>].<precision>.tflite`."""
+    """`<network>_<component>_<model>[_<operating point>].<precision>.<tflite or mlpackage>`."""
     point = f"_{key.operating_point}" if key.operating_point else ""
     suffix = _SUFFIXES[key.target]
     return f"{key.network}_{key.component}_{key.model}{point}.{key.precision}.{suffix}"
@@ -130,7 +141,9 @@ def _may_replace(path: Path) -> bool:
 def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     path.mkdir()
     for name, data in files.items():
-        (path / name).write_bytes(data)
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
 
 
 def _write_zip(path: Path, files: Mapping[str, bytes]) -> None:

@@ -17,7 +17,9 @@ from .errors import ConversionError
 from .packed_checkpoint import PackedCheckpoint, open_checkpoints, pack
 from .source_networks import PARTS
 
-BUILT_TARGETS = ("tflite",)
+BUILT_TARGETS = ("tflite", "coreml")
+COREML_PRECISIONS = ("float32", "float16", "int8w")
+"""Core ML packages in int8 need ranges of their own calibration, which is not connected yet."""
 NO_LICENCE = "not stated; the terms of the checkpoints apply"
 
 _EXAMPLES = """\
@@ -29,6 +31,8 @@ examples:
   jpegai-convert weights/own_model1.zip weights/own_model1_encoder.zip -o own.bundle --parts decoder,encoder
       encoder and decoder from two packed checkpoints of the same weights
   jpegai-convert checkpoints -o bop.bundle --models 1,2 --operating-points bop --parts decoder,encoder
+  jpegai-convert weights/own_model1.zip -o apple.bundle --targets coreml --precision float16,int8w
+      Core ML packages instead of TFLite graphs
   jpegai-convert pack checkpoints -o packed.zip --models 1
       the decoder's tensors of a tree as one small file, for `jpegai-convert` to read
 
@@ -51,12 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
+    _check_coreml(options)
     source = open_checkpoints(*options.checkpoints)
     selection = Selection(
         models=options.models or _models_present(source),
         operating_points=options.operating_points,
         precisions=options.precision,
         parts=options.parts,
+        targets=options.targets,
     )
     writer = convert(source, selection, options.calibration)
     licence = options.licence or (source.licence if isinstance(source, PackedCheckpoint) else NO_LICENCE)
@@ -65,6 +71,18 @@ def _convert(options: argparse.Namespace) -> int:
         print(f"{size:>12,}  {name}")
     print(f"{sum(written.values()):>12,}  bytes in {len(written)} files: {options.output}")
     return 0
+
+
+def _check_coreml(options: argparse.Namespace) -> None:
+    """Refuse, by name, what there are no Core ML packages of; exits with 2."""
+    if "coreml" not in options.targets:
+        return
+    missing = [precision for precision in options.precision if precision not in COREML_PRECISIONS]
+    if missing:
+        held = ", ".join(COREML_PRECISIONS)
+        _convert_parser().error(f"no Core ML packages in {', '.join(missing)}; there are {held}")
+    if "hop" in options.operating_points:
+        _convert_parser().error("no Core ML packages of operating point hop")
 
 
 def _pack(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from jpegai_mobile.runtime.manifest import NetworkKey
 
 from .bundle_writer import BundleWriter
 from .checkpoint import COMPONENTS, CheckpointFile, CheckpointTree, network_parameters
+from .coreml import DEFAULT_TILES, emit_coreml
 from .entropy_model import entropy_model
 from .quantisation.quantise import quantise
 from .quantisation.recipe import recipe_of
@@ -28,6 +29,7 @@ class Selection:
     operating_points: Sequence[str]
     precisions: Sequence[str]
     parts: Sequence[str]
+    targets: Sequence[str] = ("tflite",)
 
 
 def convert(source: CheckpointTree, selection: Selection, calibration: Path | None = None) -> BundleWriter:
@@ -42,7 +44,7 @@ def convert(source: CheckpointTree, selection: Selection, calibration: Path | No
         for bank, index in eicci_networks(source, selection.operating_points):
             for component in COMPONENTS:
                 topology = ("eicci", component, None)
-                _add(writer, source.eicci(bank, index), topology, index, bank, selection.precisions, [])
+                _add(writer, source.eicci(bank, index), topology, index, bank, selection, [])
     return writer
 
 
@@ -57,7 +59,7 @@ def _add_model(
         writer.add_calibration(model, data)
     for topology in wanted:
         file = source.read(checkpoint_name(topology, model))
-        _add(writer, file, topology, model, topology[2], selection.precisions, samples)
+        _add(writer, file, topology, model, topology[2], selection, samples)
 
 
 def _calibration_bundle(source: CheckpointTree, model: int) -> BundleWriter:
@@ -75,15 +77,19 @@ def _add(
     topology: Topology,
     index: int,
     point: str | None,
-    precisions: Sequence[str],
+    selection: Selection,
     samples: Sequence[Sample],
 ) -> None:
-    """A network in every precision."""
+    """A network in every precision, for every target."""
     graph = build(*topology)
     parameters = network_parameters(file, graph)
     network, component, _ = topology
-    for precision in precisions:
-        recipe = recipe_of(topology, precision)
-        inputs = [sample.of(network, component) for sample in samples] if recipe.needs_samples else []
-        data = emit_tflite(*quantise(graph, parameters, recipe, inputs))
-        writer.add_network(NetworkKey(network, component, index, point, precision, "tflite"), data, str(recipe))
+    for precision in selection.precisions:
+        if "tflite" in selection.targets:
+            recipe = recipe_of(topology, precision)
+            inputs = [sample.of(network, component) for sample in samples] if recipe.needs_samples else []
+            data = emit_tflite(*quantise(graph, parameters, recipe, inputs))
+            writer.add_network(NetworkKey(network, component, index, point, precision, "tflite"), data, str(recipe))
+        if "coreml" in selection.targets:
+            files = emit_coreml(graph, parameters, precision)
+            writer.add_package(NetworkKey(network, component, index, point, precision, "coreml"), files, DEFAULT_TILES)

@@ -141,7 +141,11 @@ def test_an_existing_file_of_the_user_is_kept(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--targets", "coreml"], "argument --targets: coreml is not built yet; there is tflite"),
+        (
+            ["--targets", "coreml", "--precision", "int8"],
+            "no Core ML packages in int8; there are float32, float16, int8w",
+        ),
+        (["--targets", "coreml", "--operating-points", "hop"], "no Core ML packages of operating point hop"),
         (["--targets", "onnx"], "argument --targets: 'onnx' is none of tflite, coreml"),
         (
             ["--precision", "float32,int4"],

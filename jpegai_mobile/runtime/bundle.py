@@ -91,10 +91,15 @@ class Bundle:
 
         Raises BundleError when the network is absent, saying what is there, or when the file is damaged.
         """
-        key = NetworkKey(network, component, model, operating_point, precision, target)
-        if key not in self.manifest.networks:
-            raise BundleError(f"the model bundle has no {key}; it has {self._contents()}")
-        return self._read(self.manifest.networks[key])
+        return self._read(self._stored(NetworkKey(network, component, model, operating_point, precision, target)))
+
+    def package(self, key: NetworkKey) -> dict[str, bytes]:
+        """The files of a network that is a folder, a Core ML package, by their path in that folder.
+
+        Raises BundleError as `graph` does.
+        """
+        folder = self._stored(key)
+        return {name.removeprefix(f"{folder}/"): self._read(name) for name in self.manifest.files_of(folder)}
 
     def model_bytes(self, model: int, operating_point: str, precision: str) -> int:
         """Size of the network files that decoding a model at an operating point takes, eICCI aside."""
@@ -117,6 +122,12 @@ class Bundle:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _stored(self, key: NetworkKey) -> str:
+        """Name of the file or folder of a network."""
+        if key not in self.manifest.networks:
+            raise BundleError(f"the model bundle has no {key}; it has {self._contents()}")
+        return self.manifest.networks[key]
 
     def _read(self, name: str) -> bytes:
         record = self.manifest.files[name]

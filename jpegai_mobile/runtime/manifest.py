@@ -74,7 +74,7 @@ class Manifest:
     tile_sizes: Mapping[str, tuple[int, ...]]
     """Target -> tile sizes, in luma samples, that its networks accept; empty when they accept any."""
     networks: Mapping[NetworkKey, str]
-    """Network -> file name; networks that are equal share a file."""
+    """Network -> name of its file, or of its folder of files; networks that are equal share it."""
     entropy: Mapping[int, str]
     """Model -> file name of its integer tables."""
     files: Mapping[str, FileRecord]
@@ -103,6 +103,11 @@ class Manifest:
     def targets(self) -> tuple[str, ...]:
         """Runtimes that there are networks for."""
         return _in_order(TARGETS, (key.target for key in self.networks))
+
+    def files_of(self, name: str) -> tuple[str, ...]:
+        """The file `name`, or the files of the folder `name`, as a Core ML package is one."""
+        inside = tuple(file for file in sorted(self.files) if file.startswith(f"{name}/"))
+        return (name,) if name in self.files else inside
 
     def to_json(self) -> bytes:
         """The bytes of `manifest.json`; equal manifests give equal bytes."""
@@ -152,7 +157,7 @@ class Manifest:
             },
         )
         for name in (*manifest.networks.values(), *manifest.entropy.values()):
-            if name not in manifest.files:
+            if not manifest.files_of(name):
                 raise BundleError(f"file {name} has no entry in 'files'")
         return manifest
 

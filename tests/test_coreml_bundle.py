@@ -1,0 +1,50 @@
+"""Core ML packages in a bundle: made by the command, hashed file by file, read back, the same bytes every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from converters.cli import main as convert
+from jpegai_mobile import BundleError, Decoder, open_bundle
+from jpegai_mobile.runtime.manifest import NetworkKey
+
+from .coreml_support import needs_coremltools
+from .vectors import ROOT
+
+SOURCE = str(ROOT / "weights" / "own_model1.zip")
+SYNTHESIS = NetworkKey("synthesis", "uv", 1, "sop", "float16", "coreml")
+
+
+def _bundle(path: Path, targets: str) -> Path:
+    words = [SOURCE, "-o", str(path), "--operating-points", "sop", "--targets", targets, "--precision", "float16"]
+    assert convert(words) == 0
+    return path
+
+
+@needs_coremltools
+@pytest.mark.parametrize("name", ["apple.bundle", "apple.zip"])
+def test_packages_are_read_back(tmp_path: Path, name: str) -> None:
+    with open_bundle(_bundle(tmp_path / name, "tflite,coreml")) as bundle:
+        files = bundle.package(SYNTHESIS)
+        assert {Path(file).name for file in files} == {"Manifest.json", "model.mlmodel", "weight.bin"}
+        assert bundle.manifest.targets == ("tflite", "coreml")
+        assert bundle.manifest.tile_sizes["coreml"] == (512,)
+        photo = (ROOT / "examples" / "kodim07.jai").read_bytes()
+        assert Decoder(bundle).decode(photo).planes.size == (512, 768)
+
+
+@needs_coremltools
+def test_damage_inside_a_package_is_found(tmp_path: Path) -> None:
+    path = _bundle(tmp_path / "apple.bundle", "coreml")
+    weights = next(path.glob("synthesis_uv_1_sop.float16.mlpackage/**/weight.bin"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    with pytest.raises(BundleError, match=r"weight\.bin: SHA-256"):
+        open_bundle(path).package(SYNTHESIS)
+
+
+@needs_coremltools
+def test_the_same_conversion_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (_bundle(tmp_path / name, "coreml").read_bytes() for name in ("a.zip", "b.zip"))
+    assert first == second
