@@ -23,6 +23,8 @@ from .symbols import Symbols
 from .synthesis import synthesise_bands
 
 Array = NDArray[np.float32]
+ROWS_AT_ONCE = 64
+"""Rows of a finished band that are handed on together: whoever converts them needs several times their size."""
 
 
 @dataclass(eq=False)
@@ -70,8 +72,8 @@ class Reconstruction:
         for band, samples in synthesise_bands(plan, self.latents, self.networks.synthesis, columns):
             first, last = max(region.top, band.rows.start), min(region.bottom, band.rows.stop)
             rows = samples[first - band.rows.start : last - band.rows.start]
-            if len(rows):
-                yield self._band_planes(rows)
+            for top in range(0, len(rows), ROWS_AT_ONCE):
+                yield self._band_planes(rows[top : top + ROWS_AT_ONCE])
 
     def _band_planes(self, samples: Array) -> Planes:
         """Planes of rows [row, column, (Y, U, V)], chroma subsampled as it was coded."""
