@@ -1,0 +1,249 @@
+"""Int8 activations: recipes, grids, equalisation, calibration, and the decodes that come of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converters.checkpoint import CheckpointFile, network_parameters
+from converters.cli import main
+from converters.errors import ConversionError
+from converters.packed_checkpoint import open_checkpoints
+from converters.quantisation.affine import RELU6, SAMPLES, Affine, weight_scales, weight_steps
+from converters.quantisation.equalisation import equalised_latents, equalised_products, products
+from converters.quantisation.quantise import channel_ranges, mask_branches, quantise
+from converters.quantisation.ranges import RANGES, least_squares, min_max
+from converters.quantisation.recipe import Recipe, recipe_of
+from converters.quantisation.samples import FROM_FILES, FROM_MODEL
+from converters.tflite.emitter import emit_tflite
+from jpegai_mobile import DecodeOptions, Decoder
+from jpegai_mobile.errors import BundleError
+from jpegai_mobile.networks.catalogue import NetworkKey, build
+from jpegai_mobile.networks.evaluate import evaluate
+from jpegai_mobile.networks.graph import Graph
+from jpegai_mobile.runtime.bundle import Bundle
+from jpegai_mobile.runtime.manifest import Manifest
+from jpegai_mobile.runtime.network_runner import NetworkRunner
+from tests.converter_support import Array, last_channel, random_inputs, random_parameters, runs_as_one_delegate
+from tests.vectors import ROOT
+
+WEIGHTS = ROOT / "weights" / "own_model1.zip"
+STREAM = ROOT / "examples" / "kodim07.jai"
+SYNTHESIS: list[NetworkKey] = [("synthesis", component, point) for point in ("sop", "bop") for component in ("y", "uv")]
+TILE = (128, 96)
+LEAST_DB = {"float16": 100, "int8w": 49, "int8mixed": 48, "int8": 40}
+"""Of the decode against float32; int8 is calibrated on the model's own statistics here."""
+
+
+def samples_of(graph: Graph, count: int = 3) -> list[tuple[dict[str, Array], tuple[int, int]]]:
+    return [(random_inputs(graph, TILE, seed), TILE) for seed in range(count)]
+
+
+def signal_to_noise(exact: Array, ours: Array) -> float:
+    return float(10 * np.log10(np.mean(np.square(exact)) / np.mean(np.square(ours - exact))))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "weights=float32",
+        "weights=int8 activations=masks ranges=mse",
+        "weights=int8 activations=all latents=0.75 products=0.5",
+    ],
+)
+def test_a_recipe_is_a_text(text: str) -> None:
+    assert str(Recipe.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("weights=int4", "'int4' is none of float32, float16, int8"),
+        ("weights=int8 weights=int8", "'weights=int8' is unknown or there twice"),
+        ("bits=8", "'bits=8' is unknown"),
+        ("ranges=best", "'best' is none of minmax, percentile, mse"),
+        ("latents=much", "'much' is no number"),
+        ("products=1.5", "1.5 is not in 0..1"),
+    ],
+)
+def test_a_recipe_that_is_none(text: str, reason: str) -> None:
+    with pytest.raises(ConversionError, match=reason):
+        Recipe.parse(text)
+
+
+def test_grids_hold_zero_and_the_ends() -> None:
+    for low, high in ((-3.0, 5.0), (0.0, 6.0), (0.5, 2.0), (-4.0, -1.0), (0.0, 0.0)):
+        grid = Affine.of_range(low, high)
+        assert grid.rounded(np.zeros(1))[0] == 0
+        assert np.abs(grid.rounded(np.array([low, high])) - [low, high]).max() <= grid.scale * 0.51
+    assert np.allclose(RELU6.rounded(np.array([-1.0, 0.0, 6.0, 7.0])), [0, 0, 6, 6])
+    samples = SAMPLES.rounded(np.array([-2.0, -127.5 / 128, 0, 127.5 / 128, 2.0])) * 128 + 127.5
+    assert np.allclose(np.clip(samples, 0, 255), [0, 0, 127.5, 255, 255])
+    with pytest.raises(ConversionError, match="no range"):
+        Affine.of_range(0, float("inf"))
+
+
+def test_least_squares_beats_the_whole_range() -> None:
+    values = np.random.default_rng(0).laplace(size=20_000) ** 3
+    errors = [np.mean(np.square(choose(values).rounded(values) - values)) for choose in (least_squares, min_max)]
+    assert errors[0] < 0.7 * errors[1]
+    assert RANGES["percentile"](values).scale < min_max(values).scale
+
+
+def test_weights_are_symmetric_and_per_channel() -> None:
+    weight = np.random.default_rng(0).standard_normal((4, 3, 2, 2)).astype(np.float32)
+    weight[1] *= 100
+    weight[2] = 0
+    scales = weight_scales(weight, 0)
+    steps = weight_steps(weight, scales, 0)
+    assert [np.abs(row).max() for row in steps.astype(int)] == [127, 127, 0, 127]
+    assert np.abs(steps * scales[:, None, None, None] - weight).max(axis=(1, 2, 3)) == pytest.approx(scales / 2, rel=1)
+
+
+@pytest.mark.parametrize("key", SYNTHESIS, ids="-".join)  # type: ignore[arg-type]
+def test_equalisation_does_not_change_the_function(key: NetworkKey) -> None:
+    graph, parameters = build(*key), random_parameters(build(*key))
+    inputs, extent = samples_of(graph)[0]
+    expected = evaluate(graph, parameters, inputs, extent, np.float64)
+    names = [product.output for product in products(graph)]
+    ranges = channel_ranges(graph, parameters, names, samples_of(graph))
+    other, changed = equalised_products(graph, parameters, ranges, 1.0)
+    assert not np.array_equal(changed["conv4.weight"], parameters["conv4.weight"])
+    if key[1] == "y":
+        channels = np.random.default_rng(0).uniform(0.01, 3, 160).astype(np.float32)
+        other, changed = equalised_latents(other, changed, channels, 0.75)
+    else:
+        with pytest.raises(ConversionError, match="cannot take up the factors"):
+            equalised_latents(other, changed, np.ones(256, np.float32), 0.75)
+    ours = evaluate(other, changed, inputs, extent, np.float64)
+    for name, output in expected.items():
+        assert np.abs(ours[name] - output).max() < 1e-5 * np.abs(output).max()
+
+
+@pytest.mark.parametrize("precision", ["int8mixed", "int8"])
+@pytest.mark.parametrize("key", SYNTHESIS, ids="-".join)  # type: ignore[arg-type]
+def test_int8_synthesis_is_one_delegate_and_near_the_exact_one(key: NetworkKey, precision: str) -> None:
+    graph, parameters = build(*key), random_parameters(build(*key))
+    parameters["conv4.weight"] *= np.float32(0.2)  # raw samples within their range, which the int8 output is pinned to
+    recipe = recipe_of(key, precision)
+    runner = NetworkRunner(emit_tflite(*quantise(graph, parameters, recipe, samples_of(graph))))
+    assert any("int8" in str(detail["dtype"]) for detail in runner._interpreter.get_tensor_details())
+    for extent in (TILE, (65, 67), (33, 97)):
+        inputs = random_inputs(graph, extent, seed=9)
+        expected = evaluate(graph, parameters, inputs, extent)
+        for name, output in runner.run(last_channel(inputs), extent).items():
+            exact = expected[name][:, : extent[0], : extent[1]].transpose(1, 2, 0)
+            least = 25 if precision == "int8mixed" else 17
+            assert signal_to_noise(np.clip(exact, -1, 1), np.clip(output, -1, 1)) > least
+        assert runs_as_one_delegate(runner)
+
+
+def test_mask_branches_begin_with_relu6() -> None:
+    branches = mask_branches(build("synthesis", "y", "bop"))
+    assert [name for name, grid in branches.items() if grid == RELU6] == [
+        "first_stage.1:relu6", "conv2_t:crop:relu6", "conv3:relu6",
+    ]  # fmt: skip
+    assert len(branches) == 9
+
+
+def test_only_synthesis_has_int8_activations() -> None:
+    assert str(recipe_of(("hyper_decoder", "y", None), "int8")) == "weights=int8"
+    assert str(recipe_of(("synthesis", "y", "hop"), "int8mixed")) == "weights=int8"
+    assert recipe_of(("synthesis", "uv", "bop"), "int8").activations == "all"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    path = tmp_path_factory.mktemp("quantised") / "own.zip"
+    options = ["--operating-points", "bop", "--precision", "float32,float16,int8w,int8mixed,int8"]
+    assert main([str(WEIGHTS), "-o", str(path), *options]) == 0
+    return Bundle.open(path)
+
+
+def decoded(bundle: Bundle, precision: str, patch: tuple[int, int] | None = None) -> Array:
+    options = DecodeOptions(precision=precision, patch=patch)
+    planes = Decoder(bundle).decode(STREAM.read_bytes(), options).planes
+    return np.stack([planes.y, planes.u, planes.v])
+
+
+def test_decodes_keep_their_quality(bundle: Bundle) -> None:
+    exact = decoded(bundle, "float32")
+    for precision, least in LEAST_DB.items():
+        error = np.mean(np.square(decoded(bundle, precision) - exact, dtype=np.float64))
+        assert 10 * np.log10(255**2 / (error + 1e-12)) > least, precision
+
+
+@pytest.mark.parametrize("precision", ["int8w", "int8mixed", "int8"])
+@pytest.mark.parametrize("patch", [(12, 20), (17, 13)])
+def test_patches_equal_the_whole(bundle: Bundle, precision: str, patch: tuple[int, int]) -> None:
+    assert np.array_equal(decoded(bundle, precision, patch), decoded(bundle, precision))
+
+
+def test_sizes(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    for precision, most in (
+        ("float16", 9_000_000),
+        ("int8w", 5_000_000),
+        ("int8mixed", 5_000_000),
+        ("int8", 5_000_000),
+    ):
+        names = {name for key, name in manifest.networks.items() if key.precision == precision}
+        names |= set(manifest.entropy.values())
+        assert sum(manifest.files[name].bytes for name in names) <= most - 30_000  # room for the manifest
+
+
+def test_the_manifest_says_how_it_was_made(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    assert manifest.calibration[1].kind == FROM_MODEL
+    assert manifest.calibration[1].files == {}
+    for key, name in manifest.networks.items():
+        recipe = Recipe.parse(manifest.recipes[name])
+        assert recipe == recipe_of((key.network, key.component, key.operating_point), key.precision)
+
+
+def test_calibrated_conversions_are_equal_byte_for_byte(tmp_path: Path) -> None:
+    options = ["--operating-points", "sop", "--precision", "int8mixed,int8", "--calibration", str(STREAM.parent)]
+    for run in ("1.zip", "2.zip"):
+        assert main([str(WEIGHTS), "-o", str(tmp_path / run), *options]) == 0
+    assert (tmp_path / "1.zip").read_bytes() == (tmp_path / "2.zip").read_bytes()
+    with Bundle.open(tmp_path / "1.zip") as bundle:
+        calibration = bundle.manifest.calibration[1]
+        assert (calibration.kind, list(calibration.files)) == (FROM_FILES, [STREAM.name])
+    assert main([str(WEIGHTS), "-o", str(tmp_path / "3.zip"), *options[:-2]]) == 0
+    assert (tmp_path / "1.zip").read_bytes() != (tmp_path / "3.zip").read_bytes()
+
+
+def test_calibration_data_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def failure() -> str:
+        options = ["--precision", "int8", "--operating-points", "sop", "--calibration", str(tmp_path)]
+        assert main([str(WEIGHTS), "-o", str(tmp_path / "bundle"), *options]) == 1
+        return capsys.readouterr().err
+
+    assert f"{tmp_path}: no folder with pictures or code streams" in failure()
+    (tmp_path / "a.jai").write_bytes(STREAM.read_bytes()[:1000])
+    assert f"{tmp_path / 'a.jai'}: " in failure()
+    (tmp_path / "a.jai").unlink()
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    assert "a picture needs the encoder's networks, which the checkpoints do not have" in failure()
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_broken_weight_is_named() -> None:
+    graph = build("synthesis", "y", "sop")
+    tree = open_checkpoints(WEIGHTS)
+    file = tree.read("VM_sop/decoder_Y_0.012.pth")
+    tensors = dict(file.tensors) | {"conv3.weight": np.full_like(file.tensors["conv3.weight"], np.nan)}
+    with pytest.raises(BundleError, match=r"tensor 'conv3.weight'"):
+        network_parameters(CheckpointFile(file.name, file.sha256, tensors), graph)
+
+
+def test_manifest_fields_are_checked(bundle: Bundle) -> None:
+    document = json.loads(bundle.manifest.to_json())
+    document["calibration"]["1"]["kind"] = 7
+    with pytest.raises(BundleError, match="7 is not a text"):
+        Manifest.from_json(json.dumps(document).encode())
+    del document["calibration"], document["recipes"]
+    assert Manifest.from_json(json.dumps(document).encode()).recipes == {}
