@@ -81,13 +81,14 @@ def test_grids_hold_zero_and_the_ends() -> None:
         assert np.abs(grid.rounded(np.array([low, high])) - [low, high]).max() <= grid.scale * 0.51
     assert np.allclose(RELU6.rounded(np.array([-1.0, 0.0, 6.0, 7.0])), [0, 0, 6, 6])
     samples = SAMPLES.rounded(np.array([-2.0, -127.5 / 128, 0, 127.5 / 128, 2.0])) * 128 + 127.5
-    assert np.allclose(np.clip(samples, 0, 255), [0, 0, 127.5, 255, 255])
+    assert np.allclose(np.clip(samples, 0, 255), [0, 0, 127.5, 255, 255], atol=1e-4)
     with pytest.raises(ConversionError, match="no range"):
         Affine.of_range(0, float("inf"))
 
 
 def test_least_squares_beats_the_whole_range() -> None:
-    values = np.random.default_rng(0).laplace(size=20_000) ** 3
+    values = np.random.default_rng(0).standard_normal(200_000)
+    values[:2] = -30, 30
     errors = [np.mean(np.square(choose(values).rounded(values) - values)) for choose in (least_squares, min_max)]
     assert errors[0] < 0.7 * errors[1]
     assert RANGES["percentile"](values).scale < min_max(values).scale
@@ -103,7 +104,7 @@ def test_weights_are_symmetric_and_per_channel() -> None:
     assert np.abs(steps * scales[:, None, None, None] - weight).max(axis=(1, 2, 3)) == pytest.approx(scales / 2, rel=1)
 
 
-@pytest.mark.parametrize("key", SYNTHESIS, ids="-".join)  # type: ignore[arg-type]
+@pytest.mark.parametrize("key", SYNTHESIS, ids="-".join)
 def test_equalisation_does_not_change_the_function(key: NetworkKey) -> None:
     graph, parameters = build(*key), random_parameters(build(*key))
     inputs, extent = samples_of(graph)[0]
@@ -124,7 +125,7 @@ def test_equalisation_does_not_change_the_function(key: NetworkKey) -> None:
 
 
 @pytest.mark.parametrize("precision", ["int8mixed", "int8"])
-@pytest.mark.parametrize("key", SYNTHESIS, ids="-".join)  # type: ignore[arg-type]
+@pytest.mark.parametrize("key", SYNTHESIS, ids="-".join)
 def test_int8_synthesis_is_one_delegate_and_near_the_exact_one(key: NetworkKey, precision: str) -> None:
     graph, parameters = build(*key), random_parameters(build(*key))
     parameters["conv4.weight"] *= np.float32(0.2)  # raw samples within their range, which the int8 output is pinned to
