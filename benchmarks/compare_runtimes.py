@@ -1,6 +1,6 @@
 """Whole decodes with the networks in LiteRT, onnxruntime and PyTorch, taking turns in one process.
 
-python -m benchmarks.compare_runtimes WEIGHTS.zip BUNDLE STREAM... [--threads 1] [--rounds 7] [--output OUT.tsv]
+python -m benchmarks.compare_runtimes WEIGHTS.zip BUNDLE STREAM... [--threads 1] [--rounds 7] [...]
 
 Headers, entropy stage, dequantisation, assembly of patches and output are the same code for all; only the networks
 differ. `samples` gives the window in which they run: of ours the default, of the others whole synthesis tiles, as
@@ -122,13 +122,14 @@ def measure_stream(path: Path, options: argparse.Namespace, decoder: Decoder) ->
     contenders = [
         ours(decoder, data, point, precision, options.threads)
         for point in options.operating_points.split(",")
-        for precision in decoder.bundle.precisions()
+        for precision in options.precisions.split(",")
     ]
     first = decoder.reconstruct(data, DecodeOptions(operating_point="bop", precision="float32", num_threads=1))
     for name in options.rivals.split(","):
         networks = RivalNetworks(first.networks.shared, options.weights, RIVALS[name], options.threads)
         check_pictures_are_equal(decoder, data, networks, name)
-        contenders += [rival(decoder, data, name, networks, window) for window in (None, DEFAULT_WINDOW)]
+        windows = (None,) if options.tiles_only else (None, DEFAULT_WINDOW)
+        contenders += [rival(decoder, data, name, networks, window) for window in windows]
     for contender in contenders:
         contender.decode()
         contender.decode()  # PyTorch specialises what it traced in the first runs
@@ -149,6 +150,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--operating-points", default="sop,bop")
+    parser.add_argument("--precisions", default="float32,int8")
+    parser.add_argument("--tiles-only", action="store_true", help="the others on whole tiles only")
     parser.add_argument("--rivals", default="onnxruntime,pytorch channels_last")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
@@ -162,8 +165,15 @@ def main() -> None:
                 print("\t".join(row), flush=True)
     if options.output:
         names = " ".join(path.name for path in options.streams)
-        command = f"python -m benchmarks.compare_runtimes {options.weights.name} BUNDLE {names} --threads "
-        write_result(options.output, HEADER, rows, f"{command}{options.threads} --rounds {options.rounds}")
+        command = f"python -m benchmarks.compare_runtimes {options.weights.name} BUNDLE {names}"
+        tiles = " --tiles-only" if options.tiles_only else ""
+        write_result(
+            options.output,
+            HEADER,
+            rows,
+            f"{command} --threads {options.threads} --rounds {options.rounds} --precisions {options.precisions} "
+            f"--operating-points {options.operating_points} --rivals '{options.rivals}'{tiles}",
+        )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from benchmarks.measure import interleaved, write_result
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.tiling import Rectangle
-from jpegai_mobile.runtime.entropy_engine import EntropyOptions, run_entropy_stage
+from jpegai_mobile.runtime.entropy_engine import EntropyOptions, run_entropy_stage, run_symbol_decoding
 
 ROUNDS = 9
 
@@ -38,8 +38,9 @@ def main() -> None:
         latents = reconstruction.latents.window(whole)
         networks = reconstruction.networks.shared
         runs = {
-            "entropy stage, native": lambda: run_entropy_stage(data, tables, EntropyOptions("native")),
-            "entropy stage, python": lambda: run_entropy_stage(data, tables, EntropyOptions("python")),
+            "native, symbols for a decode": lambda: run_symbol_decoding(data, reconstruction.stream, tables),
+            "native, all trace arrays": lambda: run_entropy_stage(data, tables, EntropyOptions("native")),
+            "python, all trace arrays": lambda: run_entropy_stage(data, tables, EntropyOptions("python")),
             "luma synthesis, one run": lambda: networks.synthesis_luma(
                 latents[Component.LUMA], (picture.height, picture.width)
             ),

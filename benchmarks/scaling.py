@@ -1,8 +1,9 @@
-"""How the time of a decode grows with the picture, with threads, and what a region costs.
+"""How the time of a decode grows with the picture and with threads, or what a region costs.
 
-python -m benchmarks.scaling BUNDLE STREAM... [--precision int8] [--rounds 3] [--output OUT.tsv]
+python -m benchmarks.scaling BUNDLE STREAM... [--precision int8] [--rounds 3] [--regions] [--output OUT.tsv]
 
-Streams take turns. Of every picture, a region of 512 x 512 in its middle is decoded from parsed symbols, too.
+Streams take turns. With --regions, a region of 512 x 512 in the middle is set beside the whole picture; both are
+decoded from parsed symbols.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class Run:
         return (*self.labels, str(len(self.seconds)), *(f"{1000 * value:.1f}" for value in times))
 
 
-def runs_of(path: Path, decoder: Decoder, precision: str) -> list[Run]:
-    """Whole decode by threads, and what follows the entropy stage for all of the picture and for a region of it."""
+def runs_of(path: Path, decoder: Decoder, precision: str, regions: bool) -> list[Run]:
+    """Whole decodes by threads; or what follows the entropy stage, for all of the picture and for a region of it."""
     data = path.read_bytes()
     height, width = read_code_stream(data).picture.display_size
     labels = (path.name, str(width), str(height), f"{width * height / 1e6:.2f}", precision)
@@ -64,12 +65,16 @@ def runs_of(path: Path, decoder: Decoder, precision: str) -> list[Run]:
         reconstruction = decoder.reconstruct(data, options(1))
         return lambda: reconstruct_to_nowhere(reconstruction, options(1), StageClock(), region)
 
-    return [
-        Run((*labels, "whole decode, 1 thread"), lambda: decode_to_nowhere(decoder, data, options(1))),
-        Run((*labels, "whole decode, 2 threads"), lambda: decode_to_nowhere(decoder, data, options(2))),
-        Run((*labels, "picture from symbols, 1 thread"), parsed(None)),
-        Run((*labels, f"{REGION} x {REGION} from symbols, 1 thread"), parsed(region)),
-    ]
+    if regions:
+        return [
+            Run((*labels, "picture from symbols"), parsed(None)),
+            Run((*labels, f"{REGION} x {REGION} from symbols"), parsed(region)),
+        ]
+
+    def whole(threads: int) -> Callable[[], object]:
+        return lambda: decode_to_nowhere(decoder, data, options(threads))
+
+    return [Run((*labels, f"whole decode, {n} thread{'s' * (n > 1)}"), whole(n)) for n in (1, 2)]
 
 
 def main() -> None:
@@ -79,12 +84,13 @@ def main() -> None:
     parser.add_argument("streams", type=Path, nargs="+")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--regions", action="store_true")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     with open_bundle(options.bundle) as bundle:
         decoder = Decoder(bundle)
-        runs = [run for path in options.streams for run in runs_of(path, decoder, options.precision)]
-        for run in runs[:4]:
+        runs = [run for path in options.streams for run in runs_of(path, decoder, options.precision, options.regions)]
+        for run in runs[:2]:
             run.decode()  # loads the networks
         for _ in range(options.rounds):
             for run in runs:
@@ -95,7 +101,8 @@ def main() -> None:
     if options.output:
         names = " ".join(path.name for path in options.streams)
         command = f"python -m benchmarks.scaling BUNDLE {names} --precision {options.precision}"
-        write_result(options.output, HEADER, rows, f"{command} --rounds {options.rounds}")
+        regions = " --regions" if options.regions else ""
+        write_result(options.output, HEADER, rows, f"{command} --rounds {options.rounds}{regions}")
 
 
 if __name__ == "__main__":
