@@ -21,6 +21,7 @@ from jpegai_mobile.runtime.default_bundle import open_bundle
 from jpegai_mobile.runtime.entropy_engine import ENGINES
 from jpegai_mobile.version import __version__
 
+from .bundles import bundle_path
 from .compare_files import compare_files
 from .drill.drill import run_drill
 from .drill.report import write_drill_report
@@ -31,7 +32,7 @@ from .report import write_report
 from .results import Results, Verdict
 from .sources import find_sources
 from .streams import StreamFile, find_streams
-from .targets import QEMU, UnknownTarget, make_target
+from .targets import QEMU, Stage, UnknownTarget, make_target
 from .toolchain import ISAS, setup_command
 
 DIVERGENCE, USAGE, ABSENT = 1, 2, 3
@@ -134,14 +135,15 @@ def _run(options: argparse.Namespace) -> int:
     if options.jobs < 1:
         return _fail(f"--jobs {options.jobs}: at least 1", USAGE)
     sources = find_sources(options.source)
-    targets = [make_target(name, sources) for name in _target_names(options)]
+    networks = bundle_path(options.bundle)
+    targets = [make_target(name, sources, networks) for name in _target_names(options)]
     streams = _streams(options)
     results = Results(__version__, _now(), options.command_line)
     with open_bundle(options.bundle) as bundle, tempfile.TemporaryDirectory() as folder:
         options.output.mkdir(parents=True, exist_ok=True)
         run_matrix(
             results, targets, streams, bundle, Path(folder),
-            jobs=options.jobs, keep=options.output / "traces", progress=_progress,
+            networks=networks, jobs=options.jobs, keep=options.output / "traces", progress=_progress,
         )  # fmt: skip
     write_report(results, options.output)
     _summarise(results, options.output)
@@ -161,10 +163,9 @@ def _summarise(results: Results, output: Path) -> None:
 def _drill(options: argparse.Namespace) -> int:
     sources = find_sources(options.source)
     names = _target_names(options)
-    if "python" in (*names, options.encoder):
-        raise UnknownTarget("the target python has no float decoder")
     for name in (*names, options.encoder):
-        make_target(name, sources)
+        if name == "python" or make_target(name, sources).stage is not Stage.ENTROPY:
+            raise UnknownTarget(f"the target {name} has no float decoder: a drill builds its own")
     drills = []
     with open_bundle(options.bundle) as bundle:
         for stream in _streams(options):

@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from jpegai_mobile.errors import BundleError
+from jpegai_mobile.errors import BundleError, JpegAiError
 
 from .comparison import differing_map, first_divergence
 from .engine_traces import STATUS
 from .errors import AbsentTarget, TargetError, TraceError
+from .reconstruction.comparison import compare_reconstructions
 from .results import Cell, Results, TargetFacts, Verdict
 from .streams import Case, EntropyTables, StreamFile, prepare_case
-from .targets import ProgramRun, Target
+from .targets import ProgramRun, Stage, Target
 from .trace_file import Trace, read_trace
 
 MAP_SIZE = 256
@@ -35,11 +36,14 @@ def run_matrix(
     bundle: EntropyTables,
     workspace: Path,
     *,
+    networks: Path | None = None,
     jobs: int = 1,
     keep: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Fill `results` with every stream on every target, `jobs` targets at a time.
+
+    `networks` is the path of the bundle, for targets that run networks.
 
     Diverging traces and their references are kept in the folder `keep`. `progress` gets one line per step.
     """
@@ -51,7 +55,7 @@ def run_matrix(
         results.skipped += [f"target {facts.name}: {facts.absent}" for facts in results.absent]
         for number, stream in enumerate(streams, 1):
             try:
-                case = prepare_case(stream, bundle, workspace)
+                case = prepare_case(stream, bundle, workspace, networks)
             except BundleError as error:
                 results.skipped.append(f"stream {stream.name}: {error}")
                 continue
@@ -80,6 +84,9 @@ def judge(case: Case, keep: Path | None, target: Target, folder: Path, facts: Ta
     if facts.absent or facts.failed:
         verdict = Verdict.ABSENT if facts.absent else Verdict.FAILED
         return Cell(case.facts.name, target.name, verdict, facts.absent or facts.failed)
+    if target.max_samples is not None and case.facts.samples > target.max_samples:
+        reason = f"{case.facts.samples} samples, at most {target.max_samples}"
+        return Cell(case.facts.name, target.name, Verdict.LEFT_OUT, reason)
     pulled = folder / "pulled"
     try:
         stream = target.push(case.path)
@@ -89,8 +96,9 @@ def judge(case: Case, keep: Path | None, target: Target, folder: Path, facts: Ta
         data = pulled.read_bytes() if run.traced else b""
     except TargetError as error:
         return Cell(case.facts.name, target.name, Verdict.FAILED, str(error))
-    verdict, detail, image = _compare(run, data, case, stream)
-    if verdict is Verdict.DIVERGES and keep is not None and data:
+    compare = _compare_reconstruction if target.stage is Stage.RECONSTRUCTION else _compare
+    verdict, detail, image = compare(run, data, case, stream)
+    if verdict is Verdict.DIVERGES and keep is not None and data and target.stage is Stage.ENTROPY:
         keep.mkdir(parents=True, exist_ok=True)
         (keep / f"{case.facts.name}.reference.trace").write_bytes(case.trace)
         pulled.replace(keep / f"{case.facts.name}.{_file_name(target.name)}.trace")
@@ -117,6 +125,28 @@ def _compare(run: ProgramRun, data: bytes, case: Case, stream: str) -> tuple[Ver
         return Verdict.FAILED, ended or "the trace is written differently, although its records are equal", ""
     image = _map(reference, trace, divergence.record) if len(divergence.place) > 1 else ""
     return Verdict.DIVERGES, f"{divergence}; {ended}" if ended else str(divergence), image
+
+
+def _compare_reconstruction(run: ProgramRun, data: bytes, case: Case, stream: str) -> tuple[Verdict, str, str]:
+    """The same of a reconstruction trace, which has no map."""
+    try:
+        reference, status = case.reconstruction, 0
+    except JpegAiError as error:
+        reference, status = b"", STATUS[type(error)]
+    if run.status or status:
+        said = f"ends with status {run.status} ({run.message}), the reference with {status}"
+        alike = Verdict.DIVERGES if run.status in KNOWN_STATUS else Verdict.FAILED
+        return (Verdict.REFUSED, "", "") if run.status == status else (alike, said, "")
+    try:
+        differences = compare_reconstructions(read_trace(reference), read_trace(data))
+    except TraceError as error:
+        return Verdict.FAILED, f"the trace is damaged: {error}", ""
+    outside = [difference for difference in differences if not difference.within]
+    if outside:
+        return Verdict.DIVERGES, "; ".join(map(str, outside)), ""
+    largest = max(differences, key=lambda difference: difference.largest / difference.tolerance)
+    equal = all(difference.equal for difference in differences)
+    return (Verdict.EXACT, "", "") if equal else (Verdict.WITHIN, str(largest), "")
 
 
 def _ended(run: ProgramRun, case: Case, stream: str) -> str:

@@ -14,6 +14,8 @@ class Verdict(StrEnum):
 
     EXACT = "exact"
     """Byte-identical traces."""
+    WITHIN = "within tolerance"
+    """Networks in float: not the same bits, and no more different than processors are."""
     REFUSED = "refused alike"
     """Both report the same class of error."""
     DIVERGES = "diverges"
@@ -21,11 +23,13 @@ class Verdict(StrEnum):
     """No trace, and not the error that was expected."""
     ABSENT = "absent"
     """The target is not there."""
+    LEFT_OUT = "left out"
+    """The picture is too large for the target."""
 
     @property
     def good(self) -> bool:
         """Whether target and reference agree."""
-        return self in (Verdict.EXACT, Verdict.REFUSED)
+        return self in (Verdict.EXACT, Verdict.WITHIN, Verdict.REFUSED)
 
     @property
     def bad(self) -> bool:
@@ -40,6 +44,8 @@ class StreamFacts:
     name: str
     bytes: int
     sha256: str
+    samples: int
+    """Coded luma samples; 0 when the headers cannot be read."""
     description: str
     """Size, samples and chroma format in words."""
     tools: tuple[str, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from jpegai_mobile.codestream.stream import CodeStream, read_code_stream
 from jpegai_mobile.errors import BundleError, JpegAiError
 
 from .engine_traces import STATUS, engine_trace
+from .reconstruction.trace import reconstruction_trace
 from .results import StreamFacts
 from .trace_file import Trace, read_trace
 
@@ -48,6 +50,16 @@ class Case:
     status: int
     """Exit status that jai-trace is expected to end with."""
 
+    networks: Path | None = None
+    """The bundle for reconstruction, where there is one."""
+
+    @cached_property
+    def reconstruction(self) -> bytes:
+        """The reference trace of the reconstruction; raises the errors of decoding."""
+        if self.networks is None:
+            raise BundleError("no bundle with networks was named")
+        return reconstruction_trace(self.path, self.networks)
+
     def reference(self) -> Trace:
         """The reference trace, read."""
         return read_trace(self.trace)
@@ -60,7 +72,7 @@ def find_streams(folder: Path, pattern: str = "*") -> list[StreamFile]:
     return [StreamFile(name, found[name]) for name in sorted(found) if fnmatch.fnmatchcase(name, pattern)]
 
 
-def prepare_case(stream: StreamFile, bundle: EntropyTables, workspace: Path) -> Case:
+def prepare_case(stream: StreamFile, bundle: EntropyTables, workspace: Path, networks: Path | None = None) -> Case:
     """The reference trace of a stream, made by the native engine in this process.
 
     A stream that is refused is a case too: every target must refuse it alike. Raises BundleError when the bundle
@@ -79,7 +91,7 @@ def prepare_case(stream: StreamFile, bundle: EntropyTables, workspace: Path) -> 
         raise
     except JpegAiError as refused:
         status, error = STATUS[type(refused)], str(refused)
-    return Case(stream.path, tables, _facts(stream.name, data, parsed, trace, error), trace, status)
+    return Case(stream.path, tables, _facts(stream.name, data, parsed, trace, error), trace, status, networks)
 
 
 def _parsed(data: bytes) -> CodeStream | None:
@@ -95,6 +107,7 @@ def _facts(name: str, data: bytes, parsed: CodeStream | None, trace: bytes, erro
         name=name,
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
+        samples=0 if parsed is None else parsed.picture.width * parsed.picture.height,
         description="no readable headers" if parsed is None else _description(parsed),
         tools=() if parsed is None else _tools(parsed),
         trace=records.hash if records else "",

@@ -103,13 +103,20 @@ class Build:
     def program(self, sources: TraceSources, output: Path) -> None:
         """Build the sources into a static program; raises AbsentTarget or TargetError."""
         static = [] if platform.system() == "Darwin" and self.isa is None else ["-static"]
-        files = [str(path) for path in sources.files]
-        command = [*self.command(), *static, f"-I{sources.include}", *files, "-o", str(output), *sources.link_flags]
+        self._compile([*static, *map(str, sources.files), *sources.link_flags], sources, output)
+
+    def library(self, sources: TraceSources, output: Path) -> None:
+        """Build the entropy stage into the shared library that Python binds; raises AbsentTarget or TargetError."""
+        files = [str(path) for path in sources.files if path.parent == sources.include]
+        self._compile(["-shared", "-fPIC", "-DJAI_SHARED_LIBRARY", *files], sources, output)
+
+    def _compile(self, arguments: list[str], sources: TraceSources, output: Path) -> None:
+        command = [*self.command(), f"-I{sources.include}", *arguments, "-o", str(output)]
         result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
         if result.returncode:
             lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
             error = next((line for line in lines if "error" in line), lines[-1])
-            raise TargetError(f"{Path(command[0]).name} cannot build jai-trace: {error}")
+            raise TargetError(f"{Path(command[0]).name} cannot build {output.name}: {error}")
 
     def _driver(self) -> tuple[str, list[str]]:
         if self.isa is None:

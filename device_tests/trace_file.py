@@ -17,7 +17,7 @@ from .errors import TraceError
 MAGIC = b"JAITRAC2"
 HASH_SIZE = 32
 MAX_RANK = 3
-TYPES = {code: np.dtype(code).newbyteorder("<") for code in "bBhiI"}
+TYPES = {code: np.dtype(code).newbyteorder("<") for code in "bBhiIf"}
 """Element type by its code; codes are those of NumPy and `struct`."""
 
 _CODES = {np.dtype(code): code for code in TYPES} | {np.dtype(np.bool_): "B"}
@@ -25,7 +25,7 @@ _CODES = {np.dtype(code): code for code in TYPES} | {np.dtype(np.bool_): "B"}
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """A named array; `values` has one of the types int8, uint8, int16, int32 and uint32, and rank 0 to 3."""
+    """A named array; `values` has one of the types int8, uint8, int16, int32, uint32 and float32, and rank 0 to 3."""
 
     name: str
     values: NDArray[Any]

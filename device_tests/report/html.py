@@ -11,17 +11,21 @@ from ..results import Cell, Results, StreamFacts, TargetFacts, Verdict
 
 SYMBOLS = {
     Verdict.EXACT: "\N{CHECK MARK}",
+    Verdict.WITHIN: "\N{ALMOST EQUAL TO}",
     Verdict.REFUSED: "=",
     Verdict.DIVERGES: "\N{BALLOT X}",
     Verdict.FAILED: "!",
     Verdict.ABSENT: "\N{EN DASH}",
+    Verdict.LEFT_OUT: "\N{MIDDLE DOT}",
 }
 MEANINGS = {
     Verdict.EXACT: "byte-identical trace",
+    Verdict.WITHIN: "reconstruction within tolerance",
     Verdict.REFUSED: "the stream is refused with the same class of error",
     Verdict.DIVERGES: "another trace",
     Verdict.FAILED: "no trace",
     Verdict.ABSENT: "the target is not there",
+    Verdict.LEFT_OUT: "too large for the target",
 }
 
 
@@ -49,14 +53,19 @@ def page(results: Results) -> str:
 
 def _banner(results: Results) -> str:
     streams, targets = len(results.streams), len(results.targets) - len(results.absent)
-    pairs = sum(cell.verdict is not Verdict.ABSENT for cell in results.cells)
+    pairs = sum(cell.verdict.good or cell.verdict.bad for cell in results.cells)
     bad = sum(cell.verdict.bad for cell in results.cells)
     tested = f"{_count(streams, 'stream')} on {_count(targets, 'target')}"
     if not pairs:
         return '<p class="banner warn">Nothing was tested.</p>'
     if bad:
         return f'<p class="banner bad">{bad} of {pairs} decodes disagree with the reference ({tested}).</p>'
-    return f'<p class="banner good">{tested}: all {pairs} decodes agree, bit for bit.</p>'
+    return f'<p class="banner good">{tested}: all {pairs} decodes agree{_how(results)}.</p>'
+
+
+def _how(results: Results) -> str:
+    within = results.count(Verdict.WITHIN)
+    return f"; {within} of them, with networks, within tolerance, the rest bit for bit" if within else ", bit for bit"
 
 
 def _skipped(results: Results) -> str:
@@ -72,15 +81,16 @@ def _target(results: Results, target: TargetFacts) -> str:
     if target.absent or target.failed:
         facts["absent" if target.absent else "failed"] = target.absent or target.failed
     good = sum(cell.verdict.good for cell in cells)
+    tested = sum(cell.verdict.good or cell.verdict.bad for cell in cells)
     times = [cell.milliseconds for cell in cells if cell.milliseconds is not None]
     peaks = [cell.peak_bytes for cell in cells if cell.peak_bytes is not None]
     if times:
         facts["decoding"] = f"{sum(times) / 1000:.1f} s of processor time for {_count(len(times), 'stream')}"
     if peaks:
         facts["memory"] = f"at most {max(peaks) / 2**20:.1f} MiB"
-    state = "none" if target.absent else "good" if good == len(cells) else "bad"
+    state = "none" if target.absent else "good" if good == tested else "bad"
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
-    score = "absent" if target.absent else f"{good}/{len(cells)}"
+    score = "absent" if target.absent else f"{good}/{tested}"
     return (
         f'<details class="target {state}"><summary><b>{_breakable(target.name)}</b><span>{score}</span></summary>'
         f"<dl>{rows}</dl></details>"

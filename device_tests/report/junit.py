@@ -6,6 +6,14 @@ from xml.etree import ElementTree
 
 from ..results import Cell, Results, TargetFacts, Verdict
 
+OUTCOMES = {
+    Verdict.DIVERGES: "failure",
+    Verdict.FAILED: "error",
+    Verdict.ABSENT: "skipped",
+    Verdict.LEFT_OUT: "skipped",
+}
+"""Element of a case by its verdict; none for agreement."""
+
 
 def junit(results: Results) -> bytes:
     """The XML document, UTF-8."""
@@ -21,7 +29,7 @@ def _suite(target: TargetFacts, cells: list[Cell]) -> ElementTree.Element:
         "tests": len(cells),
         "failures": sum(cell.verdict is Verdict.DIVERGES for cell in cells),
         "errors": sum(cell.verdict is Verdict.FAILED for cell in cells),
-        "skipped": sum(cell.verdict is Verdict.ABSENT for cell in cells),
+        "skipped": sum(OUTCOMES.get(cell.verdict) == "skipped" for cell in cells),
     }
     attributes = {"name": target.name} | {name: str(count) for name, count in counts.items()}
     suite = ElementTree.Element("testsuite", attributes)
@@ -35,9 +43,8 @@ def _suite(target: TargetFacts, cells: list[Cell]) -> ElementTree.Element:
 def _case(cell: Cell) -> ElementTree.Element:
     seconds = f"{(cell.milliseconds or 0) / 1000:.3f}"
     case = ElementTree.Element("testcase", name=cell.stream, classname=cell.target, time=seconds)
-    outcomes = {Verdict.DIVERGES: "failure", Verdict.FAILED: "error", Verdict.ABSENT: "skipped"}
-    if cell.verdict in outcomes:
-        ElementTree.SubElement(case, outcomes[cell.verdict], message=_printable(cell.detail))
+    if cell.verdict in OUTCOMES:
+        ElementTree.SubElement(case, OUTCOMES[cell.verdict], message=_printable(cell.detail))
     return case
 
 

@@ -1,4 +1,4 @@
-"""Targets by name: `host`, `python`, `qemu-<isa>`, `adb:<serial>`, with a CPU model and build options.
+"""Targets by name: `host`, `python`, `qemu-<isa>`, `adb:<serial>`, `litert`, with a CPU model and build options.
 
 host  host+clang+O0+fast-math  qemu-aarch64@cortex-a53  qemu-s390x+O3  adb:1A2B3C4D
 
@@ -7,27 +7,31 @@ A CPU model with properties is written with colons: `qemu-aarch64@max:sve=off`.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from jpegai_mobile.errors import JpegAiError
 
 from ..sources import TraceSources
 from ..toolchain import COMPILERS, ISAS, OPTIONS, Build
 from .adb import AdbTarget
 from .engine import PythonTarget
+from .litert import CPUS, LitertTarget
 from .local import LocalTarget
-from .target import ProgramRun, Target
+from .target import ProgramRun, Stage, Target
 
-__all__ = ["ProgramRun", "Target", "UnknownTarget", "make_target"]
+__all__ = ["ProgramRun", "Stage", "Target", "UnknownTarget", "make_target"]
 
 QEMU = "qemu-"
 ADB = "adb:"
+LITERT, LITERT_AARCH64 = "litert", "litert-aarch64"
 
 
 class UnknownTarget(JpegAiError):
     """A target's name means nothing; the text says what is possible."""
 
 
-def make_target(name: str, sources: TraceSources) -> Target:
-    """The target of a name, not prepared yet. Raises UnknownTarget."""
+def make_target(name: str, sources: TraceSources, bundle: Path | None = None) -> Target:
+    """The target of a name, not prepared yet; those that run networks take them from `bundle`. Raises UnknownTarget."""
     place, *options = name.split("+")
     base, at, cpu = place.partition("@")
     compilers = [option for option in options if option in COMPILERS]
@@ -37,6 +41,8 @@ def make_target(name: str, sources: TraceSources) -> Target:
         raise UnknownTarget(f"{name}: no option {unknown[0]!r}; there are {', '.join((*COMPILERS, *OPTIONS))}")
     if len(compilers) > 1:
         raise UnknownTarget(f"{name}: more than one compiler")
+    if base.startswith(LITERT):
+        return _litert_target(name, base, cpu, sources, bundle, options)
     if at and (not cpu or not base.startswith(QEMU)):
         raise UnknownTarget(f"{name}: a CPU model is for qemu targets, as in qemu-aarch64@cortex-a53")
     compiler = compilers[0] if compilers else None
@@ -50,5 +56,17 @@ def make_target(name: str, sources: TraceSources) -> Target:
         )
     if base.startswith(ADB) and base != ADB:
         return AdbTarget(name, base[len(ADB) :], sources, compiler, flags)
-    known = ("host", "python", *(QEMU + isa for isa in ISAS), "adb:SERIAL")
+    known = ("host", LITERT, LITERT_AARCH64, "python", *(QEMU + isa for isa in ISAS), "adb:SERIAL")
     raise UnknownTarget(f"no target {name!r}; there are {', '.join(known)}")
+
+
+def _litert_target(
+    name: str, base: str, cpu: str, sources: TraceSources, bundle: Path | None, options: list[str]
+) -> LitertTarget:
+    if options:
+        raise UnknownTarget(f"{name}: LiteRT is not built here, so it takes no options")
+    if base == LITERT_AARCH64 and (cpu or "cortex-a76") in CPUS:
+        return LitertTarget(name, bundle, sources, cpu or "cortex-a76")
+    if base == LITERT and not cpu:
+        return LitertTarget(name, bundle, sources)
+    raise UnknownTarget(f"no target {name!r}; there are {LITERT} and {LITERT_AARCH64}@CPU, CPU of {', '.join(CPUS)}")

@@ -13,7 +13,7 @@ from ..errors import AbsentTarget, TargetError
 from ..sources import TraceSources
 from ..toolchain import ISAS, Build
 from .local import facts
-from .target import RUN_SECONDS, ProgramRun
+from .target import RUN_SECONDS, ProgramRun, Stage
 
 FOLDER = "/data/local/tmp/jpegai-devices"
 ABIS = {"arm64-v8a": "aarch64", "armeabi-v7a": "armhf", "x86_64": "x86_64", "x86": "i386", "riscv64": "riscv64"}
@@ -31,6 +31,9 @@ _STATUS = re.compile(r"\[exit (\d+)\]\s*$")
 
 class AdbTarget:
     """`adb:<serial>`: pushes a static program of the phone's instruction set and runs it in a shell."""
+
+    stage = Stage.ENTROPY
+    max_samples: int | None = None
 
     def __init__(
         self, name: str, serial: str, sources: TraceSources, compiler: str | None = None, options: tuple[str, ...] = ()

@@ -12,13 +12,15 @@ from jpegai_mobile.errors import JpegAiError
 
 from ..engine_traces import STATUS, engine_trace
 from ..trace_file import read_trace
-from .target import ProgramRun
+from .target import ProgramRun, Stage
 
 
 class PythonTarget:
     """`python`: the entropy stage in Python and NumPy, in this process."""
 
     name = "python"
+    stage = Stage.ENTROPY
+    max_samples: int | None = None
 
     def __init__(self) -> None:
         self._trace = b""

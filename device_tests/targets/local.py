@@ -10,11 +10,14 @@ from pathlib import Path
 from ..errors import TargetError
 from ..sources import TraceSources
 from ..toolchain import Build, emulator
-from .target import RUN_SECONDS, ProgramRun
+from .target import RUN_SECONDS, ProgramRun, Stage
 
 
 class LocalTarget:
     """A program of this machine (`host`), or of another instruction set under qemu (`qemu-<isa>`)."""
+
+    stage = Stage.ENTROPY
+    max_samples: int | None = None
 
     def __init__(self, name: str, build: Build, sources: TraceSources, cpu: str | None = None) -> None:
         self.name = name

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
 RUN_SECONDS = 600
 """Longest that one stream may take."""
+
+
+class Stage(Enum):
+    """What a target makes traces of."""
+
+    ENTROPY = "entropy stage"
+    """Integers: equal, always."""
+    RECONSTRUCTION = "reconstruction stage"
+    """Networks in float: within tolerances."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,9 @@ class Target(Protocol):
     """A place where traces are made. Methods raise AbsentTarget (from `prepare` only) or TargetError."""
 
     name: str
+    stage: Stage
+    max_samples: int | None
+    """Largest picture, in coded luma samples; None when there is no limit."""
 
     def prepare(self, workspace: Path) -> None:
         """Get ready: build, connect, install; `workspace` is an empty folder of the target's own."""

@@ -1,0 +1,1 @@
+"""Traces of the reconstruction stage: networks on LiteRT, compared with tolerances, not bit for bit."""

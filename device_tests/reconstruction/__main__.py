@@ -1,0 +1,42 @@
+"""`python -m device_tests.reconstruction STREAM BUNDLE OUT`: what a target with Python runs."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from jpegai_mobile.errors import JpegAiError
+
+from ..engine_traces import STATUS
+from ..trace_file import read_trace
+from .trace import reconstruction_trace
+
+
+def main(arguments: list[str]) -> int:
+    """Write the trace, or with --about print facts; the exit status is that of jai-trace."""
+    if arguments == ["--about"]:
+        litert = metadata.version("ai-edge-litert")
+        print(f"# runtime Python {platform.python_version()}, NumPy {np.__version__}, LiteRT {litert}")
+        print(f"# instruction_set {platform.machine()}")
+        return 0
+    stream, bundle, output = map(Path, arguments)
+    start = time.process_time()
+    try:
+        trace = reconstruction_trace(stream, bundle)
+    except JpegAiError as error:
+        print(f"jai-trace: {stream}: {error}", file=sys.stderr)
+        return STATUS[type(error)]
+    output.write_bytes(trace)
+    print(f"# milliseconds {round(1000 * (time.process_time() - start))}")
+    print(f"# peak_bytes {1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}")
+    print(f"= {read_trace(trace).hash}")
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))

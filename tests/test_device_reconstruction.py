@@ -1,0 +1,133 @@
+"""Reconstruction traces: made by LiteRT, compared within tolerances, part of the same report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converters.cli import main as convert
+from device_tests.cli import main
+from device_tests.reconstruction.comparison import compare_reconstructions
+from device_tests.reconstruction.trace import reconstruction_trace
+from device_tests.sources import find_sources
+from device_tests.targets import UnknownTarget, litert, make_target
+from device_tests.trace_file import Record, Trace, read_trace, write_trace
+from jpegai_mobile.runtime.bundle import Bundle
+from jpegai_mobile.runtime.decoder import DecodeOptions, Decoder
+
+from .c_compiler import needs_compiler
+from .vectors import ROOT
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bundle") / "own.bundle"
+    assert convert([str(ROOT / "weights" / "own_model1.zip"), "-o", str(path), "--operating-points", "sop"]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("streams")
+    (folder / "photo.jai").write_bytes((ROOT / "examples" / "kodim07.jai").read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trace(bundle: Path, photo: Path) -> Trace:
+    return read_trace(reconstruction_trace(photo / "photo.jai", bundle))
+
+
+def changed(trace: Trace, name: str, by: float) -> Trace:
+    """The trace with one value of a record moved."""
+    records = []
+    for record in trace.records:
+        values = record.values.copy()
+        if record.name == name:
+            values.flat[values.size // 2] += np.asarray(by).astype(values.dtype)
+        records.append(Record(record.name, values))
+    return read_trace(b"".join(write_trace(records)))
+
+
+def test_every_tensor_is_there_in_small(trace: Trace) -> None:
+    shapes = {record.name: record.values.shape for record in trace.records if record.name.endswith(".small")}
+    assert shapes == {
+        "psi_y.small": (80, 16, 24),
+        "psi_uv.small": (48, 16, 24),
+        "y_hat_y.small": (20, 32, 48),
+        "y_hat_uv.small": (12, 32, 48),
+        "plane_Y.small": (64, 96),
+        "plane_U.small": (64, 96),
+        "plane_V.small": (64, 96),
+    }
+
+
+def test_down_sampled_values_are_means(bundle: Path, photo: Path, trace: Trace) -> None:
+    with Bundle.open(bundle) as opened:
+        reconstruction = Decoder(opened).reconstruct((photo / "photo.jai").read_bytes(), DecodeOptions(num_threads=1))
+        plane = reconstruction.float_arrays(latents=False, planes=True)["plane_Y"]
+    records = {record.name: record.values for record in trace.records}
+    assert np.allclose(records["plane_Y.small"], plane.reshape(64, 8, 96, 8).mean(axis=(1, 3)), atol=1e-4)
+    least, greatest, mean, _ = records["plane_Y.statistics"]
+    assert (least, greatest) == (plane.min(), plane.max())
+    assert abs(mean - plane.mean(dtype=np.float64)) < 1e-4
+
+
+def test_tolerances(trace: Trace) -> None:
+    assert all(difference.equal for difference in compare_reconstructions(trace, trace))
+    other_hash = changed(trace, "plane_U.sha256", 1)
+    (near,) = [d for d in compare_reconstructions(trace, changed(other_hash, "plane_U.small", 0.002)) if not d.equal]
+    assert (near.name, near.within) == ("plane_U", True)
+    (far,) = [d for d in compare_reconstructions(trace, changed(other_hash, "plane_U.small", 0.01)) if not d.within]
+    assert str(far) == "plane_U differs by 0.01 (tolerance 0.003)"
+    missing = read_trace(b"".join(write_trace(r for r in trace.records if not r.name.startswith("psi_y"))))
+    (absent,) = [d for d in compare_reconstructions(trace, missing) if not d.within]
+    assert (absent.name, absent.largest) == ("psi_y", float("inf"))
+
+
+@needs_compiler
+def test_litert_in_a_report(bundle: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(litert.ENVIRONMENT_VARIABLE, raising=False)
+    words = ["run", "--targets", "host,litert,litert-aarch64@max", "--streams", str(photo), "--allow-absent"]
+    assert main([*words, "--bundle", str(bundle), "-o", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    host, here, emulated = report["cells"]
+    assert (host["verdict"], here["verdict"], emulated["verdict"]) == ("exact", "exact", "absent")
+    assert "emulated_python.sh" in emulated["detail"]
+    assert here["peak_bytes"] > 2**20
+    assert "LiteRT" in report["targets"][1]["facts"]["runtime"]
+
+
+def test_pictures_too_large_for_a_target_are_left_out(
+    bundle: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def limited(name: str, *arguments: object) -> litert.LitertTarget:
+        target = litert.LitertTarget(name, bundle, find_sources())
+        target.max_samples = 1000
+        return target
+
+    monkeypatch.setattr("device_tests.cli.make_target", limited)
+    words = ["run", "--targets", "litert", "--streams", str(photo), "--bundle", str(bundle), "-o", str(tmp_path)]
+    assert main(words) == 0
+    (cell,) = json.loads((tmp_path / "report.json").read_text())["cells"]
+    assert (cell["verdict"], cell["detail"]) == ("left out", "393216 samples, at most 1000")
+    assert 'skipped="1"' in (tmp_path / "junit.xml").read_text()
+
+
+def test_names_of_litert_targets() -> None:
+    for name in ("litert@max", "litert-aarch64@pentium", "litert+O3", "litert-riscv64"):
+        with pytest.raises(UnknownTarget):
+            make_target(name, find_sources())
+
+
+def test_litert_refuses_a_damaged_stream_alike(photo: Path, bundle: Path, tmp_path: Path) -> None:
+    streams, report = tmp_path / "streams", tmp_path / "report"
+    streams.mkdir()
+    (streams / "cut.jai").write_bytes((photo / "photo.jai").read_bytes()[:-1])
+    words = ["run", "--targets", "litert", "--streams", str(streams), "--bundle", str(bundle), "-o", str(report)]
+    assert main(words) == 0
+    (cell,) = json.loads((report / "report.json").read_text())["cells"]
+    assert cell["verdict"] == "refused alike"
