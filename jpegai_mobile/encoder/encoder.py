@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..runtime.decoder import choose_precision
 from ..runtime.model_networks import ModelNetworks
 from .analysis import ComponentAnalysis, analyse
 from .cube_flags import set_cube_flags
-from .header import picture_header, set_beta_displacement, set_quality_map
+from .header import chroma_displacement, picture_header, set_beta_displacement, set_quality_map
 from .hyper_scales import hyper_scales
 from .networks import EncoderNetworks, check_encodable, encodable_models
 from .options import DEFAULT_QUALITY, EncodeOptions
@@ -29,7 +30,7 @@ from .pictures import SourcePicture
 from .quality import displacement, nearest_model, position_of_bpp, position_of_quality
 from .quality_map import encode_quality_map, quality_map_of
 from .quantisation import QuantisedComponent, quantise_component
-from .rate_control import TOLERANCE, search
+from .rate_control import TOLERANCE, ScaleHistogram, search
 from .substreams import encode_hyper_latents, encode_residuals
 
 
@@ -80,7 +81,7 @@ class Encoder:
         return Coding(header, options, beta, tables, analysis, decoder, quality_map)
 
     def _start(self, options: EncodeOptions) -> tuple[int, int]:
-        """The model, and the beta displacement or the first one to try."""
+        """The model, and the beta displacement unless a size is asked for."""
         models = encodable_models(self.bundle) if options.model is None else (options.model,)
         if options.beta_displacement is not None:
             return nearest_model(0, models), options.beta_displacement
@@ -104,7 +105,7 @@ class Coding:
     header: PictureHeader
     options: EncodeOptions
     beta: int
-    """Displacement for the options, or the first one to try for a wanted size."""
+    """Displacement for the options where they ask for no size."""
     tables: bytes
     analysis: tuple[ComponentAnalysis, ComponentAnalysis]
     networks: ModelNetworks
@@ -128,12 +129,25 @@ class Coding:
         if bpp is None:
             data, beta, passes = self.code(self.beta), self.beta, 1
         else:
-            attempt, passes = search(bpp * height * width / 8, self.beta, self.code)
+            fixed = len(self._z) + len(self._quality_map or b"")
+            attempt, passes = search(bpp * height * width / 8, fixed, self._expectation(), self.code)
             data, beta = attempt.stream, attempt.beta
         coded_bpp = 8 * len(data) / (height * width)
         missed = bpp is not None and abs(coded_bpp / bpp - 1) > TOLERANCE
         notes = (f"{coded_bpp:.4f} bit per pixel is as near to {bpp:g} as was found",) if missed else ()
         return EncodedPicture(data, self.header.model_id, beta, passes, coded_bpp, notes)
+
+    def _expectation(self) -> Callable[[int], float]:
+        """Bytes of the residuals as the scales foretell them, by displacement."""
+        luma, chroma = (
+            ScaleHistogram.of(self._hyper_scales[i], self.model.components[i], self.quality_map) for i in Component
+        )
+
+        def expected_bytes(beta: int) -> float:
+            chroma_beta = chroma_displacement(beta, self.options)
+            return (luma.expected_bits(beta) + chroma.expected_bits(chroma_beta)) / 8
+
+        return expected_bytes
 
     def code(self, beta: int) -> bytes:
         """The code stream at a beta displacement."""

@@ -48,13 +48,19 @@ def picture_header(picture: SourcePicture, model: int, options: EncodeOptions) -
 
 
 def set_beta_displacement(header: PictureHeader, beta: int, options: EncodeOptions) -> None:
-    """Give a header its rate; with `bpp` and `quality` a displacement of chroma's own is relative to that of luma."""
+    """Give a header its rate."""
+    chroma = chroma_displacement(beta, options)
+    header.beta_displacement_log_plus_2048 = [BETA_OFFSET + beta, BETA_OFFSET + chroma]
+
+
+def chroma_displacement(beta: int, options: EncodeOptions) -> int:
+    """The displacement of chroma: that of luma, or its own, with `bpp` and `quality` relative to that of luma."""
     chroma = options.chroma_beta_displacement
     if chroma is None:
-        chroma = beta
-    elif options.beta_displacement is None:
-        chroma = min(max(beta + chroma, MIN_BETA), MAX_BETA)
-    header.beta_displacement_log_plus_2048 = [BETA_OFFSET + beta, BETA_OFFSET + chroma]
+        return beta
+    if options.beta_displacement is not None:
+        return chroma
+    return min(max(beta + chroma, MIN_BETA), MAX_BETA)
 
 
 def level(samples: int, model: int) -> int:

@@ -24,7 +24,7 @@ from .substreams import encode_hyper_latents
 HyperScales = tuple[NDArray[np.int16], NDArray[np.int16]]
 """Luma and chroma [C, h, w], 0..3967."""
 
-BAND = 16
+BAND = 8
 """Rows of hyper latents in one run."""
 MARGIN = 1
 """Rows around them that the 3x3 convolution sees."""

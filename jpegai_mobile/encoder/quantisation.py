@@ -7,14 +7,15 @@ the decoder's network give the prediction itself, so the encoder runs that same 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..codestream.components import LATENT_GRID, Z_GRID, Component
-from ..codestream.picture_header import ComponentHeader, PictureHeader
+from ..codestream.picture_header import PictureHeader
 from ..codestream.tiling import Rectangle, region_grid
+from ..entropy.residual import table_index
 from ..latent.block_average import block_average, spread_blocks
 from ..latent.entropy_stage import component_scales, latent_regions
 from ..latent.model_tables import ComponentTables
@@ -27,11 +28,11 @@ from ..runtime.model_networks import ModelNetworks
 from ..runtime.windows import equal_windows
 from .analysis import ComponentAnalysis
 from .cube_flags import cost_of_zeros, gain_of_coding
-from .substreams import table_indices
 
 Array = NDArray[np.float32]
-WINDOW = 48
+WINDOW = 32
 """Largest side, in latents, of the core of a window."""
+CHANNELS_AT_A_TIME = 16
 _EVERYWHERE = slice(None), slice(None)
 MAX_SYMBOL = np.iinfo(np.int16).max
 
@@ -96,11 +97,9 @@ def quantise_component(
     `hyper_scale` is the output of the hyper scale decoder, `networks` are those of the decoder.
     """
     header = picture.components[component]
-    scale_index, sigma, mask = component_scales(picture, component, tables, hyper_scale, quality_map)
+    index, mask, averages = _coding_tables(picture, component, tables, hyper_scale, quality_map)
     scalers = scaler(tables.gain.astype(np.int32) + picture.beta_displacement_log(component))
-    blocks = residual_scale(block_average(scale_index), header, picture.model_id) if _is_scaled(header) else None
-    index = table_indices(sigma)
-    del scale_index, sigma  # as large as all the rest
+    blocks = residual_scale(averages, header, picture.model_id)
     coded = mask
     if header.num_chs < component.channels:
         coded = mask.copy()
@@ -111,8 +110,25 @@ def quantise_component(
     return QuantisedComponent(quantiser.residual, index, mask, quantiser.gain - cost_of_zeros(index, mask))
 
 
-def _is_scaled(header: ComponentHeader) -> bool:
-    return bool(header.rvs_enable_flag or header.grfs_enable_flag)
+def _coding_tables(
+    picture: PictureHeader,
+    component: Component,
+    tables: ComponentTables,
+    hyper_scale: NDArray[np.int16],
+    quality_map: NDArray[np.int8] | None,
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.int32]]:
+    """Coding table and skip mask of every position, and the block averages of the scale index."""
+    index, mask = np.empty(hyper_scale.shape, np.uint8), np.empty(hyper_scale.shape, np.bool_)
+    averages = []
+    # Sigma takes as much memory as all the rest: some channels at a time. GRFS alone knows channels by their number.
+    step = component.channels if picture.components[component].grfs_enable_flag else CHANNELS_AT_A_TIME
+    for start in range(0, component.channels, step):
+        part = slice(start, start + step)
+        some = replace(tables, gain=tables.gain[part])
+        scale_index, sigma, mask[part] = component_scales(picture, component, some, hyper_scale[part], quality_map)
+        index[part] = table_index(sigma)
+        averages.append(block_average(scale_index))
+    return index, mask, np.concatenate(averages)
 
 
 def _windows(picture: PictureHeader) -> Iterator[tuple[Rectangle, Rectangle]]:

@@ -1,19 +1,70 @@
-"""The beta displacement at which a stream has a wanted size, in few entropy passes."""
+"""The beta displacement at which a stream has a wanted size, in few entropy passes.
+
+What a picture costs at a displacement is foretold by its scales alone: every residual is coded with a table that
+expects a certain spread, or skipped where next to none is expected. The expectation is off by some factor, as pictures
+differ from what the model was trained on, but its shape is right: passes of the coder measure the factor.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..entropy.coding_tables import STATES
+from ..entropy.residual import table_index
+from ..entropy.residual_masses import RESIDUAL_MASSES
+from ..latent.model_tables import ComponentTables
+from ..latent.quality_map import log_offset
+from ..latent.skip_mode import SKIP_THRESHOLD
 from .options import MAX_BETA, MIN_BETA
-from .quality import BETA_PER_DOUBLING
 
 MAX_PASSES = 4
 TOLERANCE = 0.02
 """Relative distance from the wanted size that a search is expected to keep."""
 CLOSE_ENOUGH = 0.005
 """Relative distance at which the search ends early."""
+STEEPEST = 2.0
+"""How much faster or slower than expected sizes are believed to grow."""
+
+_LOWEST, _HIGHEST = -8192, 8191
+"""Scales outside cost what these do, at any displacement."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleHistogram:
+    """How often each scale occurs in a component at displacement 0."""
+
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, hyper_scale: NDArray[np.int16], tables: ComponentTables, quality_map: NDArray[np.int8] | None
+    ) -> ScaleHistogram:
+        """From the output of the hyper scale decoder [C, h, w]."""
+        counts = np.zeros(_HIGHEST - _LOWEST + 1, np.int64)
+        offset = np.int32(0) if quality_map is None else log_offset(quality_map)
+        for scales, gain in zip(hyper_scale, tables.gain, strict=True):
+            values = np.clip(scales + offset + np.int32(gain), _LOWEST, _HIGHEST) - _LOWEST
+            counts += np.bincount(values.ravel(), minlength=len(counts))
+        return cls(counts)
+
+    def expected_bits(self, beta: int) -> float:
+        """Bits of the component at a displacement, if its residuals are spread as the scales say."""
+        scales = np.arange(_LOWEST, _HIGHEST + 1, dtype=np.int32) + beta
+        bits = np.where(scales > SKIP_THRESHOLD, _ENTROPY[table_index(scales)], 0)
+        return float(self.counts @ bits)
+
+
+def _entropy(masses: Iterable[int]) -> float:
+    return -sum(mass / STATES * math.log2(mass / STATES) for mass in masses)
+
+
+_ENTROPY = np.array([_entropy(masses) for masses in RESIDUAL_MASSES])
+"""Bits per symbol, by coding table."""
 
 
 @dataclass(frozen=True)
@@ -23,34 +74,51 @@ class Attempt:
     beta: int
     stream: bytes
 
-    def error(self, target: float) -> float:
-        """log2 of its size relative to the wanted one."""
-        return math.log2(len(self.stream) / target)
 
-
-def search(target_bytes: float, start: int, code: Callable[[int], bytes]) -> tuple[Attempt, int]:
+def search(
+    target_bytes: float, fixed_bytes: int, expected_bytes: Callable[[int], float], code: Callable[[int], bytes]
+) -> tuple[Attempt, int]:
     """The best attempt at a stream of `target_bytes`, and the number of passes; `code` makes a stream.
 
-    The logarithm of the size is close to linear in the displacement: secants find the place.
+    `expected_bytes` grows with the displacement; `fixed_bytes` of the stream do not depend on it.
     """
     attempts: list[Attempt] = []
-    beta = start
+    wanted = _log(target_bytes - fixed_bytes)
+    beta = _displacement(wanted, expected_bytes)
     while len(attempts) < MAX_PASSES and all(beta != attempt.beta for attempt in attempts):
         attempts.append(Attempt(beta, code(beta)))
-        attempts.sort(key=lambda attempt: abs(attempt.error(target_bytes)))
-        if abs(attempts[0].error(target_bytes)) < CLOSE_ENOUGH:
+        attempts.sort(key=lambda attempt: abs(len(attempt.stream) - target_bytes))
+        if abs(len(attempts[0].stream) / target_bytes - 1) < CLOSE_ENOUGH:
             break
-        beta = _next(attempts, target_bytes)
+        expected = [_log(expected_bytes(attempt.beta)) for attempt in attempts]
+        errors = [_log(len(attempt.stream) - fixed_bytes) - wanted for attempt in attempts]
+        beta = _displacement(_next(expected, errors), expected_bytes)
     return attempts[0], len(attempts)
 
 
-def _next(attempts: list[Attempt], target: float) -> int:
-    """Where the line through the two best attempts (or one on either side of the target) meets the target."""
-    best = attempts[0]
-    slope = 1 / BETA_PER_DOUBLING
-    if len(attempts) > 1:
-        across = [a for a in attempts[1:] if a.error(target) * best.error(target) < 0]
-        other = (across or attempts[1:])[0]
-        rise = (best.error(target) - other.error(target)) / (best.beta - other.beta)
-        slope = min(max(rise, slope / 4), 4 * slope)
-    return min(max(best.beta - round(best.error(target) / slope), MIN_BETA), MAX_BETA)
+def _log(size: float) -> float:
+    return math.log2(max(size, 1))
+
+
+def _next(expected: Sequence[float], errors: Sequence[float]) -> float:
+    """The expected size for which the error is to vanish: on the line through the two attempts next to the target."""
+    slope = 1.0
+    across = [i for i in range(1, len(errors)) if errors[i] * errors[0] < 0]
+    if len(errors) > 1:
+        other = across[0] if across else 1
+        run = expected[0] - expected[other]
+        slope = (errors[0] - errors[other]) / run if run else 1.0
+        slope = min(max(slope, 1 / STEEPEST), STEEPEST)
+    return expected[0] - errors[0] / slope
+
+
+def _displacement(log_size: float, expected_bytes: Callable[[int], float]) -> int:
+    """The largest displacement for which no more is expected; one of the two at the ends where that does not exist."""
+    low, high = MIN_BETA, MAX_BETA
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _log(expected_bytes(middle)) <= log_size:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import native
-from ..entropy.residual import SIGMA_BITS, encode_residual, table_index
+from ..entropy.residual import SIGMA_BITS, encode_residual
 from ..entropy.z import Z_OFFSET, encode_z
 from ..latent.model_tables import EntropyModel
 
@@ -24,14 +24,6 @@ def encode_hyper_latents(z: Sequence[NDArray[np.int8]], threads: int, model: Ent
         for channel, cumulative in zip(component, cumulatives, strict=True)
     ]
     return native.encode_z_rows(threads, rows)
-
-
-def table_indices(sigma: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Coding table of every position, in the shape of sigma [C, h, w]."""
-    tables = np.empty(sigma.shape, np.uint8)
-    for channel, values in enumerate(sigma):
-        tables[channel] = table_index(values)
-    return tables
 
 
 def encode_residuals(
