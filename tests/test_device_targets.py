@@ -26,7 +26,7 @@ HOST_TRIPLE = {"x86_64": "x86_64", "aarch64": "aarch64"}.get(platform.machine(),
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("phone", "no target 'phone'; there are host, python, qemu-aarch64"),
+        ("phone", "no target 'phone'; there are host, litert"),
         ("qemu-vax", "no target 'qemu-vax'"),
         ("adb:", "no target 'adb:'"),
         ("", "no target ''"),
