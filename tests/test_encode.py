@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jpegai_mobile
+from converters.cli import main as convert
+from converters.packed_checkpoint import INDEX_NAME, open_checkpoints
 from jpegai_mobile import BundleError, DecodeOptions, EncodeOptions, PictureError
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.model_mark import MAGIC
@@ -32,7 +37,7 @@ from jpegai_mobile.latent.residual_scaling import residual_scale
 from jpegai_mobile.runtime.dequantise import QUALITY_SIXTEENTHS, scaler
 from jpegai_mobile.runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage
 
-from .encoding import own_bundle_path, own_decoder, own_encoder, photo, psnr, random_picture
+from .encoding import WEIGHTS, own_bundle_path, own_decoder, own_encoder, photo, psnr, random_picture
 
 
 def prepared(picture: SourcePicture, roi: np.ndarray | None = None, **options: object) -> Coding:
@@ -345,3 +350,24 @@ def test_python_functions() -> None:
     luma, chroma = jpegai_mobile.decode_latents(data, own_bundle_path())
     rows, columns = (-(-length // 16) for length in photo().size)
     assert luma.shape == (rows, columns, 160) and chroma.shape == (rows, columns, 96)
+
+
+def test_a_decoder_bundle_says_what_is_missing(tmp_path: Path) -> None:
+    bundle = tmp_path / "decoder.bundle"
+    assert convert([str(WEIGHTS / "own_model1.zip"), "-o", str(bundle), "--operating-points", "sop"]) == 0
+    with pytest.raises(BundleError, match=r"no encoder networks; make one with: .* --parts decoder,encoder"):
+        jpegai_mobile.encode(photo().samples, bundle)
+
+
+def test_packed_weights_of_different_trees_are_not_mixed(tmp_path: Path) -> None:
+    own, other = WEIGHTS / "own_model1.zip", tmp_path / "other.zip"
+    with zipfile.ZipFile(WEIGHTS / "own_model1_encoder.zip") as source, zipfile.ZipFile(other, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == INDEX_NAME:
+                index = json.loads(data)
+                index["files"]["VM_common_int/Y_0.012.pth"]["sha256"] = "0" * 64
+                data = json.dumps(index).encode()
+            target.writestr(name, data)
+    with pytest.raises(BundleError, match=r"other\.zip: its VM_common_int/Y_0\.012\.pth is not the one"):
+        open_checkpoints(own, other)

@@ -129,6 +129,11 @@ def test_dropped_metadata_is_told() -> None:
     exif[0x010E] = "a description"
     (note,) = picture_from_bytes(file_of(photo_image(), "JPEG", exif=exif, comment=b"hello"), "x").notes
     assert note == "metadata was dropped: EXIF, a comment"
+    linear = photo_image()
+    plain = file_of(linear, "PNG")
+    chunk = b"gAMA" + struct.pack(">I", 100000)
+    with_gamma = plain[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + plain[33:]
+    assert picture_from_bytes(with_gamma, "x").notes[0].startswith("gamma 1 of the file was ignored")
     frames = file_of(photo_image(), "GIF", save_all=True, append_images=[photo_image().rotate(90)])
     assert picture_from_bytes(frames, "x").notes == ("only the first picture of the file is coded",)
 

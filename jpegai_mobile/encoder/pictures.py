@@ -33,6 +33,7 @@ _NARROW_GREY = ("1", "L", "LA", "La", "P", "PA")
 _WIDE_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
 _DROPPED = {"exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "photoshop": "Photoshop", "comment": "a comment"}
 _ORIENTATION = 0x0112
+_GAMMA_TOLERANCE = 0.02
 _PROMOTED_MODE = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB"}
 
 
@@ -144,6 +145,9 @@ def _dropped_metadata(image: Image.Image) -> Iterator[str]:
     names = [text for key, text in _DROPPED.items() if image.info.get(key) and (key != "exif" or exif)]
     if names:
         yield f"metadata was dropped: {', '.join(names)}"
+    gamma = image.info.get("gamma")
+    if gamma and not {"icc_profile", "srgb"} & image.info.keys() and abs(gamma * 2.2 - 1) > _GAMMA_TOLERANCE:
+        yield f"gamma {gamma:g} of the file was ignored: samples are taken as sRGB"
     if getattr(image, "n_frames", 1) > 1:
         yield "only the first picture of the file is coded"
 
