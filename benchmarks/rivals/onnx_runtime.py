@@ -84,9 +84,9 @@ def _value(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
 def _onnx_node(node: Node, constants: dict[str, np.ndarray], extent: Size) -> onnx.NodeProto:
     """The ONNX operator of a node; numbers that ONNX wants as tensors are added to `constants`."""
 
-    def constant(what: str, value: np.ndarray) -> str:
+    def constant(what: str, value: np.ndarray | np.float32) -> str:
         name = f"{node.output}:{what}"
-        constants[name] = value
+        constants[name] = np.asarray(value)
         return name
 
     def operator(kind: str, *more_inputs: str, **attributes: object) -> onnx.NodeProto:

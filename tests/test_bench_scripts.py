@@ -1,0 +1,55 @@
+"""The scripts in benchmarks: other runtimes decode the same picture, and plots are sound SVG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks import plot
+from converters.cli import main as convert
+from jpegai_mobile import DecodeOptions, Decoder, open_bundle
+
+from .vectors import ROOT
+
+WEIGHTS = ROOT / "weights" / "own_model1.zip"
+PHOTO = ROOT / "examples" / "kodim07.jai"
+
+
+@pytest.mark.parametrize(("module", "session"), [("pytorch", "PytorchSession"), ("onnx_runtime", "OnnxSession")])
+def test_other_runtimes_decode_the_same_picture(module: str, session: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed: pip install .[bench]")
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install .[bench]")
+    from benchmarks import compare_runtimes
+    from benchmarks.rivals.networks import RivalNetworks
+
+    assert convert([str(WEIGHTS), "-o", str(tmp_path / "own.bundle"), "--operating-points", "bop"]) == 0
+    with open_bundle(tmp_path / "own.bundle") as bundle:
+        decoder, data = Decoder(bundle), PHOTO.read_bytes()
+        ours = decoder.reconstruct(data, DecodeOptions(num_threads=1)).networks.shared
+        make = getattr(compare_runtimes, session)
+        compare_runtimes.check_pictures_are_equal(decoder, data, RivalNetworks(ours, WEIGHTS, make, 1), module)
+        with pytest.raises(SystemExit, match="another picture"):
+            wrong = RivalNetworks(ours, WEIGHTS, lambda *arguments: Doubled(make(*arguments)), 1)
+            compare_runtimes.check_pictures_are_equal(decoder, data, wrong, module)
+
+
+class Doubled:
+    """A session that gives twice of what is right."""
+
+    def __init__(self, real: object) -> None:
+        self._real = real
+
+    def run(self, inputs: object) -> object:
+        return {name: 2 * values for name, values in self._real.run(inputs).items()}
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    chart = ElementTree.fromstring(plot.bar_chart("A < B", "ms", [("short & ours", 1.0, True), ("long", 4.0, False)]))
+    bars = [each for each in chart.iter() if each.tag.endswith("rect")][1:]
+    lengths = [float(bar.attrib["width"]) for bar in bars]
+    assert lengths == [plot.LENGTH / 4, plot.LENGTH]
+    assert bars[0].attrib["fill"] == plot.OURS != bars[1].attrib["fill"]
+    texts = [each.text for each in chart.iter() if each.tag.endswith("text")]
+    assert texts == ["A < B", "ms", "short & ours", "1", "long", "4"]
