@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from jpegai_mobile.errors import JpegAiError
+from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.manifest import OPERATING_POINTS, PRECISIONS, TARGETS
 
 from .checkpoint import MODEL_SUFFIXES, CheckpointTree
 from .convert import Selection, convert
 from .errors import ConversionError
 from .packed_checkpoint import PackedCheckpoint, open_checkpoints, pack
+from .report.facts import bundle_facts
+from .report.page import report_page
+from .report.text import report_text
 from .source_networks import PARTS
 
 BUILT_TARGETS = ("tflite", "coreml")
@@ -35,6 +40,8 @@ examples:
       Core ML packages instead of TFLite graphs
   jpegai-convert pack checkpoints -o packed.zip --models 1
       the decoder's tensors of a tree as one small file, for `jpegai-convert` to read
+  jpegai-convert report models.bundle --html models.html
+      what is in a bundle, what it costs, how near to float32 it decodes
 
 A folder called `pack` or `report` is written as ./pack or ./report.
 """
@@ -45,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if words[:1] == ["report"]:
-            _Parser(prog="jpegai-convert").error("report is not built yet")
+            return _report(_report_parser().parse_args(words[1:]))
         if words[:1] == ["pack"]:
             return _pack(_pack_parser().parse_args(words[1:]))
         return _convert(_convert_parser().parse_args(words))
@@ -70,6 +77,18 @@ def _convert(options: argparse.Namespace) -> int:
     for name, size in written.items():
         print(f"{size:>12,}  {name}")
     print(f"{sum(written.values()):>12,}  bytes in {len(written)} files: {options.output}")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    with Bundle.open(options.bundle) as bundle:
+        facts = bundle_facts(bundle, options.streams)
+    if options.html is not None:
+        try:
+            options.html.write_text(report_page(facts, f"Model bundle {options.bundle.name}"))
+        except OSError as error:
+            raise ConversionError(f"{options.html}: {error.strerror}") from error
+    sys.stdout.write(json.dumps(facts, indent=1) + "\n" if options.json else report_text(facts))
     return 0
 
 
@@ -136,6 +155,23 @@ def _pack_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_common(parser, 1, "folder of checkpoints", "file to write")
+    return parser
+
+
+def _report_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="jpegai-convert report",
+        description="Say what is in a model bundle, what its networks cost and how near to float32 they decode.",
+        epilog="example:\n  jpegai-convert report own.bundle --html own.html --streams photo.jai",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder or zip that jpegai-convert wrote")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON instead of text")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write one page with plots")
+    parser.add_argument(
+        "--streams", type=Path, nargs="+", default=[], metavar="STREAM",
+        help="code streams to compare decodes on (default: one drawn from the model's own tables)",
+    )  # fmt: skip
     return parser
 
 

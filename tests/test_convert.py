@@ -162,9 +162,9 @@ def test_usage_errors(capsys: pytest.CaptureFixture[str], arguments: Sequence[st
     assert failure(capsys, 2, WEIGHTS, "-o", "never-written", *arguments) == f"jpegai-convert: {text}"
 
 
-def test_a_missing_output_and_the_report_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_output_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert "-o/--output" in failure(capsys, 2, WEIGHTS)
-    assert failure(capsys, 2, "report", "bundle") == "jpegai-convert: report is not built yet"
+    assert "BUNDLE" in failure(capsys, 2, "report")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["pack", "--help"]])

@@ -34,7 +34,7 @@ from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.dependent_regions import decode_psi
 from jpegai_mobile.runtime.dequantise import LOG_STEP
 from jpegai_mobile.runtime.entropy_engine import run_symbol_decoding
-from jpegai_mobile.runtime.latent_source import LatentSource, latent_source
+from jpegai_mobile.runtime.latent_source import latent_source
 from jpegai_mobile.runtime.manifest import Calibration
 from jpegai_mobile.runtime.model_networks import ModelNetworks
 from jpegai_mobile.runtime.phases import split_phases
@@ -107,7 +107,7 @@ def _sample_of_stream(data: bytes, networks: ModelNetworks) -> Sample:
         raise ConversionError(f"made with model {stream.picture.model_id}, not {networks.model_id}")
     tables = networks.bundle.entropy_model_bytes(networks.model_id)
     symbols = Symbols(stream.picture, EntropyModel.from_bytes(tables), run_symbol_decoding(data, stream, tables))
-    return _sample(symbols, networks, latent_source(symbols, stream.tools, networks))
+    return sample_of_symbols(symbols, stream.tools, networks)
 
 
 def _encoded(encoder: Encoder, model: int, data: bytes, path: Path, beta: int) -> bytes:
@@ -120,8 +120,9 @@ def _encoded(encoder: Encoder, model: int, data: bytes, path: Path, beta: int) -
     return encoder.encode(middle, EncodeOptions(model=model, beta_displacement=beta)).data
 
 
-def _sample(symbols: Symbols, networks: ModelNetworks, latents: LatentSource) -> Sample:
+def sample_of_symbols(symbols: Symbols, tools: ToolHeader, networks: ModelNetworks) -> Sample:
     """The middle of a picture."""
+    latents = latent_source(symbols, tools, networks)
     spans = []
     for length in (symbols.picture.height, symbols.picture.width):
         start = max(length - WINDOW, 0) // 2 // Z_GRID * Z_GRID
@@ -152,18 +153,22 @@ def _on_grid(window: Rectangle, grid: int) -> Rectangle:
 
 
 def _drawn_samples(networks: ModelNetworks) -> Iterator[Sample]:
-    """Samples without any picture; the same for the same model."""
-    random = np.random.default_rng(SEED)
     tables = EntropyModel.from_bytes(networks.bundle.entropy_model_bytes(networks.model_id))
-    for number in range(DRAWN_SAMPLES):
+    for symbols in drawn_symbols(tables, networks.model_id, DRAWN_SAMPLES):
+        yield sample_of_symbols(symbols, ToolHeader(), networks)
+
+
+def drawn_symbols(tables: EntropyModel, model: int, count: int) -> Iterator[Symbols]:
+    """Symbols of windows without any picture; the same for the same tables."""
+    random = np.random.default_rng(SEED)
+    for number in range(count):
         picture = PictureHeader(
-            model_id=networks.model_id,
+            model_id=model,
             img_height_minus64=WINDOW - MIN_SIZE,
             img_width_minus64=WINDOW - MIN_SIZE,
             beta_displacement_log_plus_2048=[BETA_OFFSET + BETAS[number % len(BETAS)]] * len(Component),
         )
-        symbols = Symbols(picture, tables, _drawn_symbols(picture, tables, random))
-        yield _sample(symbols, networks, latent_source(symbols, ToolHeader(), networks))
+        yield Symbols(picture, tables, _drawn_symbols(picture, tables, random))
 
 
 def _drawn_symbols(picture: PictureHeader, tables: EntropyModel, random: np.random.Generator) -> DecodedSymbols:

@@ -90,6 +90,16 @@ class NetworkRunner:
             raise BundleError(f"network graph does not run: {_first_line(error)}") from error
         return {name: self._output(info, extent) for name, info in self.outputs.items()}
 
+    def delegation(self) -> tuple[int, bool]:
+        """How many delegates compute the network, and whether they leave nothing to others; known after a run."""
+        operators = self._interpreter._get_ops_details()
+        delegates = [op for op in operators if op["op_name"] == "DELEGATE"]
+        delegated = {int(index) for op in delegates for index in op["outputs"]}
+        computed = {int(index) for op in operators if op["op_name"] != "DELEGATE" for index in op["outputs"]}
+        read = {int(index) for op in delegates for index in op["inputs"]}
+        outputs = {info.index for info in self.outputs.values()}
+        return len(delegates), outputs <= delegated and read.isdisjoint(computed - delegated)
+
     def close(self) -> None:
         """Give the memory of the interpreter back."""
         self._interpreter = None

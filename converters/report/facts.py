@@ -1,0 +1,239 @@
+"""Everything that a report on a bundle says, as plain data.
+
+    facts = {"files": [...], "stages": [...], "quality": [...], "notes": [...]}
+
+Only TFLite networks of the decoder are looked into; other files are listed with their bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from jpegai_mobile.codestream.description import operating_points
+from jpegai_mobile.codestream.stream import read_code_stream
+from jpegai_mobile.codestream.tiling import Rectangle
+from jpegai_mobile.codestream.tool_header import ToolHeader
+from jpegai_mobile.latent.model_tables import EntropyModel
+from jpegai_mobile.networks.catalogue import build
+from jpegai_mobile.networks.graph import Graph
+from jpegai_mobile.networks.measure import activation_bytes, kmac_per_sample, parameter_count
+from jpegai_mobile.runtime.bundle import Bundle
+from jpegai_mobile.runtime.entropy_engine import run_symbol_decoding
+from jpegai_mobile.runtime.latent_source import latent_source
+from jpegai_mobile.runtime.manifest import NetworkKey
+from jpegai_mobile.runtime.model_networks import ModelNetworks
+from jpegai_mobile.runtime.network_runner import AUTHORED_EXTENT, NetworkRunner
+from jpegai_mobile.runtime.symbols import Symbols
+
+from ..quantisation.samples import WINDOW, drawn_symbols, sample_of_symbols
+from ..state_dict import read_file
+
+Facts = dict[str, Any]
+Array = NDArray[np.float32]
+
+PATCHES = (256, 512, 1024)
+"""Luma samples in each direction of the patches whose activation memory is stated."""
+STANDARD_KMAC = {"sop": 8, "bop": 22, "hop": 214}
+"""Thousand multiply-accumulate operations per sample that the standard's operating points are known by."""
+EXACT = "float32"
+LARGEST_DIFFERENCE = 8
+"""Histogram bins: sample differences -8..8, what is beyond counted at the ends."""
+
+
+def bundle_facts(bundle: Bundle, streams: Sequence[Path]) -> Facts:
+    """Look into a bundle; `streams` are code streams to compare decodes on, else symbols are drawn.
+
+    Raises BundleError or InvalidStream when a file of the bundle or a stream is damaged.
+    """
+    has_exact = EXACT in bundle.precisions()
+    notes = [] if has_exact else ["the bundle holds no float32 networks to compare with"]
+    return {
+        "files": list(_files(bundle)),
+        "stages": list(_stages(bundle)),
+        "quality": list(_quality(bundle, streams)) if has_exact else [],
+        "notes": notes,
+    }
+
+
+def _files(bundle: Bundle) -> Iterator[Facts]:
+    """One entry per file, largest first; of networks what they cost and how well they keep their tensors."""
+    manifest = bundle.manifest
+    keys: dict[str, NetworkKey] = {}
+    for each, name in manifest.networks.items():
+        keys.setdefault(name, each)
+    for name, record in sorted(manifest.files.items(), key=lambda item: -item[1].bytes):
+        entry: Facts = {"file": name, "bytes": record.bytes}
+        key = keys.get(name)
+        if key is not None and key.target == "tflite":
+            graph = _graph(key)
+            entry |= {
+                "recipe": manifest.recipes.get(name, ""),
+                "parameters": parameter_count(graph),
+                "kmac_per_sample": round(kmac_per_sample(graph), 3),
+                "activation_bytes": {patch: activation_bytes(graph, (patch, patch)) for patch in PATCHES},
+                "delegates": _delegates(_read(bundle, key)),
+                "tensors": _tensor_quality(bundle, key),
+            }
+        yield entry
+
+
+def _stages(bundle: Bundle) -> Iterator[Facts]:
+    """kMAC per sample of what a decode at every operating point runs."""
+    networks = {(key.network, key.component, key.operating_point) for key in bundle.manifest.networks}
+    for point in bundle.operating_points():
+        stages = {}
+        for network in ("hyper_decoder", "context_model", "synthesis"):
+            for component in ("y", "uv"):
+                topology = (network, component, point if network == "synthesis" else None)
+                if topology in networks:
+                    stages[f"{network} {component}"] = round(kmac_per_sample(build(*topology)), 3)
+        total = round(sum(stages.values()), 3)
+        yield {"operating_point": point, "stages": stages, "total": total, "standard": STANDARD_KMAC[point]}
+
+
+def _quality(bundle: Bundle, streams: Sequence[Path]) -> Iterator[Facts]:
+    """Planes of every precision against float32."""
+    for name, symbols, tools, points in _pictures(bundle, streams):
+        for point in bundle.operating_points():
+            if point in points:
+                exact = _planes(bundle, symbols, tools, point, EXACT)
+                for precision in bundle.precisions():
+                    if precision != EXACT and _is_complete(bundle, symbols.picture.model_id, point, precision):
+                        difference = _planes(bundle, symbols, tools, point, precision) - exact
+                        yield {
+                            "picture": name,
+                            "model": symbols.picture.model_id,
+                            "operating_point": point,
+                            "precision": precision,
+                            "db": _decibel(255.0**2, float(np.mean(np.square(difference, dtype=np.float64)))),
+                            "histogram": _histogram(difference),
+                        }
+
+
+def _pictures(bundle: Bundle, streams: Sequence[Path]) -> Iterator[tuple[str, Symbols, ToolHeader, Sequence[str]]]:
+    """Name, symbols, tools and operating points of what decodes are compared on."""
+    if not streams:
+        for model in bundle.models():
+            tables = EntropyModel.from_bytes(bundle.entropy_model_bytes(model))
+            (symbols,) = drawn_symbols(tables, model, 1)
+            yield f"drawn from model {model}", symbols, ToolHeader(), bundle.operating_points()
+    for path in streams:
+        data = read_file(path)
+        stream = read_code_stream(data)
+        packed = bundle.entropy_model_bytes(stream.picture.model_id)
+        symbols = Symbols(stream.picture, EntropyModel.from_bytes(packed), run_symbol_decoding(data, stream, packed))
+        yield path.name, symbols, stream.tools, operating_points(stream.picture)
+
+
+def _planes(bundle: Bundle, symbols: Symbols, tools: ToolHeader, point: str, precision: str) -> Array:
+    """Y, U, V [row, column, 3] before filters, 0..255, each picture as one tile."""
+    networks = ModelNetworks(bundle, symbols.picture.model_id, point, precision, 1)
+    picture = symbols.picture
+    luma, chroma = latent_source(symbols, tools, networks).window(Rectangle(0, 0, *picture.sizes.latent))
+    extent = (picture.height, picture.width)
+    y = networks.synthesis_luma(luma, extent)[..., np.newaxis]
+    uv = networks.synthesis_chroma(np.concatenate([luma, chroma], axis=2), extent)
+    planes: Array = np.clip(np.concatenate([y, uv], axis=2) * np.float32(128) + np.float32(127.5), 0, 255)
+    return planes
+
+
+def _is_complete(bundle: Bundle, model: int, point: str, precision: str) -> bool:
+    """The bundle decodes a model at an operating point in a precision."""
+    wanted: list[tuple[str, str, str | None]] = [("context_model", "y", None)]
+    for component in ("y", "uv"):
+        wanted += [("hyper_decoder", component, None), ("synthesis", component, point)]
+    return all(
+        NetworkKey(network, component, model, at, precision, "tflite") in bundle.manifest.networks
+        for network, component, at in wanted
+    )
+
+
+def _tensor_quality(bundle: Bundle, key: NetworkKey) -> list[Facts]:
+    """SQNR in dB of the tensors that a network shares with its float32 form, worst first.
+
+    A factor per channel is taken out: equalised channels are meant to differ by one.
+    """
+    exact_key = replace(key, precision=EXACT)
+    is_decoder = key.network in ("hyper_decoder", "context_model", "synthesis")
+    if key.precision == EXACT or exact_key not in bundle.manifest.networks or not is_decoder:
+        return []
+    networks = ModelNetworks(bundle, key.model, key.operating_point or "bop", EXACT, 1)
+    tables = EntropyModel.from_bytes(bundle.entropy_model_bytes(key.model))
+    (symbols,) = drawn_symbols(tables, key.model, 1)
+    sample = sample_of_symbols(symbols, ToolHeader(), networks)
+    inputs, _ = sample.of(key.network, key.component)
+    exact, ours = (_all_tensors(_read(bundle, each), inputs) for each in (exact_key, key))
+    shared = [name for name in ours if name in exact and ours[name].shape == exact[name].shape and name not in inputs]
+    facts = [{"tensor": name, "sqnr_db": _sqnr(exact[name], ours[name])} for name in shared if np.any(exact[name])]
+    return sorted(facts, key=lambda fact: math.inf if fact["sqnr_db"] is None else float(fact["sqnr_db"]))
+
+
+def _all_tensors(tflite: bytes, inputs: Any) -> dict[str, Array]:
+    """Every activation [1, row, column, channel] of a network, in float32, on LiteRT's plain kernels."""
+    interpreter = Interpreter(
+        model_content=tflite,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
+    values = {}
+    for detail in interpreter.get_input_details():
+        name, (_, rows, _, channels) = detail["name"], detail["shape"]
+        size = WINDOW * int(rows) // AUTHORED_EXTENT
+        given = inputs[name].transpose(1, 2, 0) if name in inputs else np.ones((size, size, int(channels)), np.float32)
+        values[detail["index"]] = given[np.newaxis]
+        interpreter.resize_tensor_input(detail["index"], given[np.newaxis].shape)
+    interpreter.allocate_tensors()
+    for index, value in values.items():
+        interpreter.set_tensor(index, value)
+    interpreter.invoke()
+    computed = {int(index) for operator in interpreter._get_ops_details() for index in operator["outputs"]}
+    tensors = {}
+    for detail in interpreter.get_tensor_details():
+        if detail["index"] in computed and len(detail["shape"]) == 4 and detail["shape"][0] == 1:
+            stored = interpreter.get_tensor(detail["index"])
+            scale, zero_point = detail["quantization"]
+            tensors[detail["name"]] = (stored.astype(np.float32) - zero_point) * scale if scale else stored
+    return tensors
+
+
+def _sqnr(exact: Array, ours: Array) -> float | None:
+    products = np.sum(exact * ours, axis=(0, 1, 2), dtype=np.float64)
+    squares = np.sum(np.square(ours), axis=(0, 1, 2), dtype=np.float64)
+    factors = np.divide(products, squares, out=np.zeros_like(products), where=squares > 0)
+    return _decibel(float(np.mean(np.square(exact))), float(np.mean(np.square(ours * factors - exact))))
+
+
+def _decibel(signal: float, noise: float) -> float | None:
+    """None where there is no noise."""
+    return None if noise == 0 else round(10 * math.log10(signal / noise), 2)
+
+
+def _histogram(difference: Array) -> dict[int, float]:
+    """Rounded difference -> share of samples."""
+    steps = np.clip(np.rint(difference), -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE).astype(int)
+    values, counts = np.unique(steps, return_counts=True)
+    return {int(value): round(float(count) / steps.size, 6) for value, count in zip(values, counts, strict=True)}
+
+
+def _delegates(tflite: bytes) -> Facts:
+    runner = NetworkRunner(tflite)
+    sizes = {name: 128 // info.grid for name, info in runner.inputs.items()}
+    runner.run({n: np.zeros((sizes[n], sizes[n], info.channels), np.float32) for n, info in runner.inputs.items()})
+    count, whole = runner.delegation()
+    return {"count": count, "whole_network": whole}
+
+
+def _graph(key: NetworkKey) -> Graph:
+    return build(key.network, key.component, key.operating_point if key.network == "synthesis" else None)
+
+
+def _read(bundle: Bundle, key: NetworkKey) -> bytes:
+    return bundle.graph(key.network, key.component, key.model, key.operating_point, key.precision, key.target)
