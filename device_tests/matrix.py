@@ -43,9 +43,8 @@ def run_matrix(
 ) -> None:
     """Fill `results` with every stream on every target, `jobs` targets at a time.
 
-    `networks` is the path of the bundle, for targets that run networks.
-
-    Diverging traces and their references are kept in the folder `keep`. `progress` gets one line per step.
+    `networks` is the path of the bundle, for targets that run networks. Diverging traces and their references are
+    kept in the folder `keep`. `progress` gets one line per step.
     """
     with ThreadPoolExecutor(jobs) as pool:
         folders = [workspace / f"target{number}" for number in range(len(targets))]
@@ -65,6 +64,10 @@ def run_matrix(
             results.cells += cells
             bad = [f"{cell.target} {cell.verdict}" for cell in cells if cell.verdict.bad]
             progress(f"[{number}/{len(streams)}] {stream.name}: {', '.join(bad) or 'all agree'}")
+    for target in targets:
+        large = sum(cell.target == target.name and cell.verdict is Verdict.LEFT_OUT for cell in results.cells)
+        if large:
+            results.skipped.append(f"target {target.name}: {large} streams of more than {target.max_samples} samples")
 
 
 def prepare_target(target: Target, folder: Path) -> TargetFacts:
@@ -113,6 +116,8 @@ def _compare(run: ProgramRun, data: bytes, case: Case, stream: str) -> tuple[Ver
         return Verdict.REFUSED, "", ""
     if run.status == 0 and case.trace == data:
         return Verdict.EXACT, "", ""
+    if run.status == 0 and not data:
+        return Verdict.FAILED, "no trace was written", ""
     ended = _ended(run, case, stream)
     if run.status not in KNOWN_STATUS or not (data and case.trace):
         return (Verdict.DIVERGES if run.status in KNOWN_STATUS else Verdict.FAILED), ended, ""
@@ -135,8 +140,8 @@ def _compare_reconstruction(run: ProgramRun, data: bytes, case: Case, stream: st
         reference, status = b"", STATUS[type(error)]
     if run.status or status:
         said = f"ends with status {run.status} ({run.message}), the reference with {status}"
-        alike = Verdict.DIVERGES if run.status in KNOWN_STATUS else Verdict.FAILED
-        return (Verdict.REFUSED, "", "") if run.status == status else (alike, said, "")
+        otherwise = Verdict.DIVERGES if run.status in KNOWN_STATUS else Verdict.FAILED
+        return (Verdict.REFUSED, "", "") if run.status == status else (otherwise, said, "")
     try:
         differences = compare_reconstructions(read_trace(reference), read_trace(data))
     except TraceError as error:

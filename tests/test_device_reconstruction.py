@@ -112,7 +112,9 @@ def test_pictures_too_large_for_a_target_are_left_out(
     monkeypatch.setattr("device_tests.cli.make_target", limited)
     words = ["run", "--targets", "litert", "--streams", str(photo), "--bundle", str(bundle), "-o", str(tmp_path)]
     assert main(words) == 0
-    (cell,) = json.loads((tmp_path / "report.json").read_text())["cells"]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["skipped"] == ["target litert: 1 streams of more than 1000 samples"]
+    (cell,) = report["cells"]
     assert (cell["verdict"], cell["detail"]) == ("left out", "393216 samples, at most 1000")
     assert 'skipped="1"' in (tmp_path / "junit.xml").read_text()
 
