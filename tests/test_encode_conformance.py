@@ -18,10 +18,11 @@ from jpegai_mobile.encoder.pictures import picture_from_bytes
 from jpegai_mobile.image.layout import PictureLayout
 from jpegai_mobile.image.output import write_picture
 
-from .encoding import conformance_bundle_path, psnr
-from .vectors import CONFORMANCE, needs_conformance
+from .encoding import conformance_bundle_path, own_encoder, psnr
+from .vectors import CONFORMANCE, ROOT, needs_conformance
 
 pytestmark = needs_conformance
+KODAK = ROOT.parent / "shared" / "data" / "kodak"
 
 STREAMS = (
     "bop_64x64",
@@ -85,3 +86,15 @@ def test_most_streams_are_byte_identical() -> None:
     """All of them where this was written; a symbol on the edge may fall otherwise on another processor."""
     identical = [name for name in STREAMS if ours(name).data == reference_bytes(name)]
     assert len(identical) >= len(STREAMS) - 2, identical
+
+
+@pytest.mark.skipif(not KODAK.exists(), reason="the folder ../shared/data/kodak is absent")
+def test_a_photo_with_the_own_weights() -> None:
+    """`examples/kodim07.jai` was written by the reference encoder."""
+    theirs = (ROOT / "examples" / "kodim07.jai").read_bytes()
+    picture = read_code_stream(theirs).picture
+    options = EncodeOptions(
+        beta_displacement=picture.beta_displacement_log(0), level=picture.level_idc, cube_flags=False, model_mark=False
+    )
+    photo = picture_from_bytes((KODAK / "kodim07.png").read_bytes(), "kodim07")
+    assert len(own_encoder().encode(photo, options).data) == pytest.approx(len(theirs), rel=0.01)
