@@ -70,7 +70,8 @@ def main() -> None:
             print("\t".join(row), flush=True)
     if options.output:
         names = " ".join(path.name for path in options.streams)
-        write_result(options.output, HEADER, rows, f"python -m benchmarks.memory BUNDLE {names}")
+        choices = f"--precisions {','.join(precisions)} --limits {options.limits} --threads {options.threads}"
+        write_result(options.output, HEADER, rows, f"python -m benchmarks.memory BUNDLE {names} {choices}")
 
 
 if __name__ == "__main__":
