@@ -28,8 +28,8 @@ EXAMPLES = """examples:
   jpegai bench photo.jai --bundle model --operating-point sop,bop --memory-limit 64MiB
 
 Configurations take turns in one process. Times hold entropy stage to RGB rows (PPM, thrown away) without start of the
-process and loading of models. Memory and the first decode come from fresh processes, one for each row.
-Results beside the table: OUT.meta says what machine it was.
+process and loading of models. Memory and the first decode come from three fresh processes each.
+Beside the table, OUT.meta says what machine it was.
 """
 HEADER = (
     "stream", "width", "height", "bytes", "operating_point", "precision", "threads", "memory_limit",
