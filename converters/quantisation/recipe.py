@@ -92,7 +92,7 @@ _RECIPES = {
     "float16": Recipe("float16"),
     "int8w": INT8_WEIGHTS,
     "int8mixed": Recipe("int8", "masks", "mse"),
-    "int8": Recipe("int8", "all", "mse", latents=0.75, products=0.75),
+    "int8": Recipe("int8", "all", "percentile", latents=0.75, products=0.75),
 }
 _CHROMA_INT8 = Recipe("int8", "all", "minmax", products=0.75)
 """Chroma synthesis begins with a concatenation, which takes up no factors. Few pictures have vivid colours; ranges
