@@ -31,10 +31,11 @@ def resident(kind):
 plans = []
 plan_decode = runtime.plan_decode
 runtime.plan_decode = lambda *arguments: plans.append(plan_decode(*arguments)) or plans[-1]
-stream, bundle, point, threads, limit = sys.argv[1:]
+stream, bundle, point, precision, threads, limit = sys.argv[1:]
 data = Path(stream).read_bytes()
 idle = resident("VmRSS")
-options = DecodeOptions(operating_point=point, num_threads=int(threads), memory_limit=int(limit) or None)
+choices = {"operating_point": point, "precision": precision, "num_threads": int(threads)}
+options = DecodeOptions(**choices, memory_limit=int(limit) or None)
 for band in Decoder(open_bundle(bundle)).reconstruct(data, options).bands():
     pass
 print(plans[0].bytes_needed, resident("VmHWM") - idle)
@@ -46,7 +47,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A code stream of 1400 x 1100 samples and its bundle."""
     folder = tmp_path_factory.mktemp("memory")
     bundle, stream = folder / "own.bundle", folder / "large.jai"
-    assert convert([str(ROOT / "weights" / "own_model1.zip"), "-o", str(bundle)]) == 0
+    weights = str(ROOT / "weights" / "own_model1.zip")
+    assert convert([weights, "-o", str(bundle), "--precision", "float32,int8mixed,int8"]) == 0
     with open_bundle(bundle) as opened:
         model = EntropyModel.from_bytes(opened.entropy_model_bytes(1))
     stream.write_bytes(enlarge(read_code_stream(PHOTO.read_bytes()), model, 1400, 1100))
@@ -55,12 +57,22 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
 @pytest.mark.parametrize(
-    ("point", "threads", "mebibytes"), [("bop", 1, 0), ("sop", 1, 0), ("bop", 2, 180), ("bop", 1, 100)]
+    ("point", "precision", "threads", "mebibytes"),
+    [
+        ("bop", "float32", 1, 0),
+        ("sop", "float32", 1, 0),
+        ("bop", "float32", 2, 200),
+        ("bop", "float32", 1, 120),
+        ("bop", "int8", 1, 0),
+        ("sop", "int8", 2, 0),
+        ("bop", "int8", 1, 100),
+        ("bop", "int8mixed", 2, 170),
+    ],
 )
 def test_the_estimate_is_near_the_measured_peak(
-    files: tuple[Path, Path], point: str, threads: int, mebibytes: int
+    files: tuple[Path, Path], point: str, precision: str, threads: int, mebibytes: int
 ) -> None:
-    arguments = [*map(str, files), point, str(threads), str(mebibytes << 20)]
+    arguments = [*map(str, files), point, precision, str(threads), str(mebibytes << 20)]
     result = subprocess.run(
         [sys.executable, "-c", MEASURE, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -21,7 +21,7 @@ from .latent_source import COLUMNS_AT_ONCE, holds_all_latents
 from .patches import largest_window, plan_bands
 
 MEBI = 1 << 20
-FIXED = 10 * MEBI
+FIXED = 22 * MEBI
 """Runtime libraries and Python objects that a first decode brings in."""
 MODEL_COPIES = 2.2
 """A graph is held as a file and once more with its weights packed for the processor."""
@@ -29,7 +29,7 @@ WORKER_COPIES = 0.6
 """What every further worker adds: the synthesis networks once more."""
 ARENA_FACTOR = {"sop": 2.1, "bop": 1.5, "hop": 1.9}
 """Arena of the float synthesis networks relative to the tensors that are alive at once."""
-ELEMENT_SIZE = {"int8": 0.4, "int8mixed": 1.0}
+ELEMENT_SIZE = {"int8": 0.55, "int8mixed": 1.2}
 """Size of synthesis activations relative to float32, by precision (1 for those not listed)."""
 SYMBOL_BYTES = 2.2
 """Residual symbols, hyper latents and their decoding, per luma sample of the picture."""
@@ -45,7 +45,7 @@ STRIP_MARGIN = 26
 """Latents above and below a strip that the context model and the hyper decoder read."""
 HELD_LATENT_BYTES = 12
 """Latents and psi of a whole picture, per luma sample."""
-BAND_BYTES = 25
+BAND_BYTES = 22
 """Samples of a band in float and as they are written, per luma sample."""
 PICTURE_BYTES = 64
 """Whole planes and their copies, per luma sample, where filters or resampling look at the whole picture."""
