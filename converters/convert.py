@@ -32,6 +32,15 @@ class Selection:
     targets: Sequence[str] = ("tflite",)
 
 
+@dataclass(frozen=True)
+class _Data:
+    """What int8 activations are calibrated with."""
+
+    samples: Sequence[Sample] = ()
+    drawn: bool = False
+    """The samples come from no picture."""
+
+
 def convert(source: CheckpointTree, selection: Selection, calibration: Path | None = None) -> BundleWriter:
     """The bundle, not written yet; `calibration` is a folder of pictures or code streams for int8 activations.
 
@@ -44,7 +53,7 @@ def convert(source: CheckpointTree, selection: Selection, calibration: Path | No
         for bank, index in eicci_networks(source, selection.operating_points):
             for component in COMPONENTS:
                 topology = ("eicci", component, None)
-                _add(writer, source.eicci(bank, index), topology, index, bank, selection, [])
+                _add(writer, source.eicci(bank, index), topology, index, bank, selection, _Data())
     return writer
 
 
@@ -53,13 +62,14 @@ def _add_model(
 ) -> None:
     writer.add_entropy_model(model, entropy_model(source.common("y", model), source.common("uv", model)).to_bytes())
     wanted = topologies(selection.parts, selection.operating_points)
-    samples: list[Sample] = []
+    data = _Data()
     if any(recipe_of(topology, precision).needs_samples for topology in wanted for precision in selection.precisions):
-        samples, data = calibrate(_calibration_bundle(source, model).in_memory(), model, calibration)
-        writer.add_calibration(model, data)
+        samples, origin = calibrate(_calibration_bundle(source, model).in_memory(), model, calibration)
+        writer.add_calibration(model, origin)
+        data = _Data(samples, drawn=calibration is None)
     for topology in wanted:
         file = source.read(checkpoint_name(topology, model))
-        _add(writer, file, topology, model, topology[2], selection, samples)
+        _add(writer, file, topology, model, topology[2], selection, data)
 
 
 def _calibration_bundle(source: CheckpointTree, model: int) -> BundleWriter:
@@ -78,7 +88,7 @@ def _add(
     index: int,
     point: str | None,
     selection: Selection,
-    samples: Sequence[Sample],
+    data: _Data,
 ) -> None:
     """A network in every precision, for every target."""
     graph = build(*topology)
@@ -86,10 +96,10 @@ def _add(
     network, component, _ = topology
     for precision in selection.precisions:
         if "tflite" in selection.targets:
-            recipe = recipe_of(topology, precision)
-            inputs = [sample.of(network, component) for sample in samples] if recipe.needs_samples else []
-            data = emit_tflite(*quantise(graph, parameters, recipe, inputs))
-            writer.add_network(NetworkKey(network, component, index, point, precision, "tflite"), data, str(recipe))
+            recipe = recipe_of(topology, precision, data.drawn)
+            inputs = [sample.of(network, component) for sample in data.samples] if recipe.needs_samples else []
+            tflite = emit_tflite(*quantise(graph, parameters, recipe, inputs))
+            writer.add_network(NetworkKey(network, component, index, point, precision, "tflite"), tflite, str(recipe))
         if "coreml" in selection.targets:
             files = emit_coreml(graph, parameters, precision)
             writer.add_package(NetworkKey(network, component, index, point, precision, "coreml"), files, DEFAULT_TILES)

@@ -67,6 +67,7 @@ def test_a_recipe_is_a_text(text: str) -> None:
         ("ranges=best", "'best' is none of minmax, percentile, mse"),
         ("latents=much", "'much' is no number"),
         ("products=1.5", "1.5 is not in 0..1"),
+        ("margin=0.9", "0.9 is not in 1..4"),
     ],
 )
 def test_a_recipe_that_is_none(text: str, reason: str) -> None:
@@ -154,6 +155,7 @@ def test_only_synthesis_has_int8_activations() -> None:
     assert str(recipe_of(("hyper_decoder", "y", None), "int8")) == "weights=int8"
     assert str(recipe_of(("synthesis", "y", "hop"), "int8mixed")) == "weights=int8"
     assert recipe_of(("synthesis", "uv", "bop"), "int8").activations == "all"
+    assert recipe_of(("synthesis", "uv", "bop"), "int8", drawn=True).margin > 1
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +204,7 @@ def test_the_manifest_says_how_it_was_made(bundle: Bundle) -> None:
     assert manifest.calibration[1].files == {}
     for key, name in manifest.networks.items():
         recipe = Recipe.parse(manifest.recipes[name])
-        assert recipe == recipe_of((key.network, key.component, key.operating_point), key.precision)
+        assert recipe == recipe_of((key.network, key.component, key.operating_point), key.precision, drawn=True)
 
 
 def test_calibrated_conversions_are_equal_byte_for_byte(tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ class Affine:
         scale = float(np.float32((high - low) / 255)) or 1.0
         return cls(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
 
+    def widened(self, factor: float) -> Affine:
+        """The grid of `factor` times the range."""
+        return Affine(float(np.float32(self.scale * factor)), self.zero_point)
+
     def rounded(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """The values as the grid holds them."""
         steps = np.clip(np.rint(values / self.scale) + self.zero_point, -128, 127)

@@ -50,11 +50,12 @@ def quantise(
     tensors = mask_branches(graph) if recipe.activations == "masks" else all_activations(graph)
     found = tensor_values(graph, values, [name for name, grid in tensors.items() if grid is None], samples)
     coarse = _tensors_on_input_grid(graph)
-    grids = {
+    grids = {}
+    for name, grid in tensors.items():
         # Clipping a latent harms a whole neighbourhood of samples, so latents keep all of their range.
-        name: grid or (min_max if name in coarse else RANGES[recipe.ranges])(found[name])
-        for name, grid in tensors.items()
-    }
+        choose = min_max if name in coarse else RANGES[recipe.ranges]
+        margin = 1.0 if name in coarse else recipe.margin
+        grids[name] = grid or choose(found[name]).widened(margin)
     return graph, values, Scheme(recipe.weights, grids)
 
 

@@ -6,14 +6,16 @@
             | "ranges=" ("minmax" | "percentile" | "mse")        choice of int8 grids; default minmax
             | "latents=" number in 0..1                          power of the latents' equalisation; default 0
             | "products=" number in 0..1                         power of the products' equalisation; default 0
+            | "margin=" number in 1..4                           int8 grids are this much wider than found; default 1
 
 `masks` are the branches that activations (ResAU) multiply the trunk with; for equalisation see equalisation.py.
-Int8 weights are symmetric with one scale per output channel; what computes in int8 always has them.
+Grids that the network gives (relu6, samples) and those of the latents have no margin. Int8 weights are symmetric
+with one scale per output channel; what computes in int8 always has them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from jpegai_mobile.networks.catalogue import NetworkKey
 
@@ -33,6 +35,7 @@ class Recipe:
     ranges: str = "minmax"
     latents: float = 0.0
     products: float = 0.0
+    margin: float = 1.0
 
     @classmethod
     def parse(cls, text: str) -> Recipe:
@@ -48,8 +51,9 @@ class Recipe:
             values.get("weights", default.weights),
             values.get("activations", default.activations),
             values.get("ranges", default.ranges),
-            _power(text, values.get("latents", "0")),
-            _power(text, values.get("products", "0")),
+            _number(text, values.get("latents", "0"), 0, 1),
+            _number(text, values.get("products", "0"), 0, 1),
+            _number(text, values.get("margin", "1"), 1, 4),
         )
         for value, known in (
             (recipe.weights, WEIGHTS),
@@ -76,14 +80,14 @@ class Recipe:
         return self.activations != "none"
 
 
-def _power(text: str, value: str) -> float:
+def _number(text: str, value: str, low: int, high: int) -> float:
     try:
-        power = float(value)
+        number = float(value)
     except ValueError as error:
         raise ConversionError(f"recipe {text!r}: {value!r} is no number") from error
-    if not 0 <= power <= 1:
-        raise ConversionError(f"recipe {text!r}: {value} is not in 0..1")
-    return power
+    if not low <= number <= high:
+        raise ConversionError(f"recipe {text!r}: {value} is not in {low}..{high}")
+    return number
 
 
 INT8_WEIGHTS = Recipe("int8")
@@ -92,23 +96,32 @@ _RECIPES = {
     "float16": Recipe("float16"),
     "int8w": INT8_WEIGHTS,
     "int8mixed": Recipe("int8", "masks", "mse"),
-    "int8": Recipe("int8", "all", "percentile", latents=0.75, products=0.75),
 }
-_CHROMA_INT8 = Recipe("int8", "all", "minmax", products=0.75)
-"""Chroma synthesis begins with a concatenation, which takes up no factors. Few pictures have vivid colours; ranges
-that cut off what is rare would spoil those."""
+_INT8 = {
+    ("y", "sop"): Recipe("int8", "all", "percentile", latents=0.75, products=0.75, margin=1.15),
+    ("y", "bop"): Recipe("int8", "all", "mse", latents=0.75, products=0.75),
+    # Chroma begins with a concatenation, which takes up no factors. Few pictures have vivid colours; ranges that
+    # cut off what is rare would spoil those.
+    ("uv", "sop"): Recipe("int8", "all", "minmax", products=0.75),
+    ("uv", "bop"): Recipe("int8", "all", "minmax", products=0.75),
+}
+_DRAWN_MARGIN = 1.5
+"""For chroma calibrated without pictures: noise has no vivid colours."""
 
 
-def recipe_of(topology: NetworkKey, precision: str) -> Recipe:
-    """The recipe of a network in a precision.
+def recipe_of(topology: NetworkKey, precision: str, drawn: bool = False) -> Recipe:
+    """The recipe of a network in a precision; `drawn` where it is calibrated without pictures.
 
     Int8 activations are for SOP and BOP synthesis. The other networks have a fifth of the operations or none of
     the structure, so they get int8 weights where the synthesis gets int8 activations.
     """
     network, component, operating_point = topology
-    recipe = _RECIPES[precision]
-    if not recipe.needs_samples:
-        return recipe
-    if network != "synthesis" or operating_point == "hop":
+    has_int8 = network == "synthesis" and operating_point in ("sop", "bop")
+    if precision == "int8mixed" and not has_int8:
         return INT8_WEIGHTS
-    return _CHROMA_INT8 if precision == "int8" and component == "uv" else recipe
+    if precision != "int8":
+        return _RECIPES[precision]
+    if not has_int8 or operating_point is None:
+        return INT8_WEIGHTS
+    recipe = _INT8[component, operating_point]
+    return replace(recipe, margin=_DRAWN_MARGIN) if drawn and component == "uv" else recipe
