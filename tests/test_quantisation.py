@@ -28,7 +28,7 @@ from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.manifest import Manifest
 from jpegai_mobile.runtime.network_runner import NetworkRunner
 from tests.converter_support import Array, last_channel, random_inputs, random_parameters, runs_as_one_delegate
-from tests.vectors import ROOT
+from tests.vectors import CONFORMANCE, ROOT, needs_conformance
 
 WEIGHTS = ROOT / "weights" / "own_model1.zip"
 STREAM = ROOT / "examples" / "kodim07.jai"
@@ -183,6 +183,21 @@ def test_decodes_keep_their_quality(bundle: Bundle) -> None:
 @pytest.mark.parametrize("patch", [(12, 20), (17, 13)])
 def test_patches_equal_the_whole(bundle: Bundle, precision: str, patch: tuple[int, int]) -> None:
     assert np.array_equal(decoded(bundle, precision, patch), decoded(bundle, precision))
+
+
+@needs_conformance
+def test_patches_of_odd_pictures_equal_the_whole(tmp_path: Path) -> None:
+    options = ["--models", "1", "--operating-points", "sop,bop", "--precision", "int8mixed,int8"]
+    assert main([str(CONFORMANCE / "checkpoints"), "-o", str(tmp_path / "b.zip"), *options]) == 0
+    with Bundle.open(tmp_path / "b.zip") as bundle:
+        decoder = Decoder(bundle)
+        for name in ("bop_187x133", "sop_187x133", "wide_900x65", "tiles320_ov32_sop_700x300"):
+            data = (CONFORMANCE / "streams" / name / "stream.jai").read_bytes()
+            for precision in bundle.precisions():
+                whole = decoder.decode(data, DecodeOptions(precision=precision)).planes
+                for patch in [(1, 1), (12, 20)]:
+                    parts = decoder.decode(data, DecodeOptions(precision=precision, patch=patch)).planes
+                    assert all(np.array_equal(getattr(parts, name), getattr(whole, name)) for name in "yuv")
 
 
 def test_sizes(bundle: Bundle) -> None:
