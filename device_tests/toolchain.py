@@ -105,7 +105,7 @@ class Build:
         static = [] if platform.system() == "Darwin" and self.isa is None else ["-static"]
         self._compile([*static, *map(str, sources.files), *sources.link_flags], sources, output)
 
-    def library(self, sources: TraceSources, output: Path) -> None:
+    def shared_library(self, sources: TraceSources, output: Path) -> None:
         """Build the entropy stage into the shared library that Python binds; raises AbsentTarget or TargetError."""
         files = [str(path) for path in sources.files if path.parent == sources.include]
         self._compile(["-shared", "-fPIC", "-DJAI_SHARED_LIBRARY", *files], sources, output)

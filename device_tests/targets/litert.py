@@ -99,7 +99,7 @@ class LitertTarget:
         shutil.copytree(package, stage / package.name, ignore=ignored)
         shutil.copytree(Path(__file__).parents[1], stage / "device_tests", ignore=ignored)
         library = stage / package.name / "native" / "libjai_entropy.so"
-        Build(ISAS["aarch64"]).library(self._sources, library)
+        Build(ISAS["aarch64"]).shared_library(self._sources, library)
         return [qemu, "-cpu", model, "-L", str(root), str(root / "usr/bin/python3")], [stage, folder / "site"]
 
     def _execute(self, arguments: list[str]) -> ProgramRun:

@@ -107,19 +107,19 @@ class NativeContext:
 
     def __init__(self, byte_limit: int | None = None, allocator: Allocator | None = None) -> None:
         """`byte_limit` is the most memory that the library may hold at a time."""
-        self.library = library()
+        self.functions = library()
         self.context = Context()
         self._allocator = allocator
         self._objects: list[tuple[str, c.c_void_p]] = []
         limit = NO_BYTE_LIMIT if byte_limit is None else min(byte_limit, NO_BYTE_LIMIT)
-        self.library.jai_context_init(c.byref(self.context), allocator, limit)
+        self.functions.jai_context_init(c.byref(self.context), allocator, limit)
 
     def call(self, function: str, *arguments: Any) -> None:
         """Call a function that returns a status.
 
         Raises InvalidStream, Unsupported, LimitExceeded, BundleError or MemoryError.
         """
-        status = getattr(self.library, function)(*arguments)
+        status = getattr(self.functions, function)(*arguments)
         if status == _OK:
             return
         message = self.context.message.decode("ascii", "replace")
@@ -138,8 +138,8 @@ class NativeContext:
         """Close an object before its context goes."""
         kind = next(kind for kind, opened in self._objects if opened is handle)
         self._objects.remove((kind, handle))
-        getattr(self.library, f"jai_{kind}_close")(handle)
+        getattr(self.functions, f"jai_{kind}_close")(handle)
 
     def __del__(self) -> None:
         for kind, handle in getattr(self, "_objects", ()):
-            getattr(self.library, f"jai_{kind}_close")(handle)
+            getattr(self.functions, f"jai_{kind}_close")(handle)

@@ -171,12 +171,12 @@ def read_headers(data: bytes, *, max_samples: int = DEFAULT_MAX_SAMPLES) -> Head
     context = NativeContext()
     options = stream_options(context, max_samples)
     stream = context.open("stream", "jai_stream_open", data, len(data), c.byref(options))
-    library = context.library
-    picture = _Picture.from_address(library.jai_stream_picture_header(stream))
-    tools = _Tools.from_address(library.jai_stream_tool_header(stream))
-    rendering = library.jai_stream_rendering_information(stream)
+    functions = context.functions
+    picture = _Picture.from_address(functions.jai_stream_picture_header(stream))
+    tools = _Tools.from_address(functions.jai_stream_tool_header(stream))
+    rendering = functions.jai_stream_rendering_information(stream)
     size = c.c_size_t()
-    user_data = library.jai_stream_user_data(stream, c.byref(size))
+    user_data = functions.jai_stream_user_data(stream, c.byref(size))
     return Headers(
         _picture(picture),
         _tools(tools),

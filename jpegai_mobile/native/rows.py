@@ -87,7 +87,7 @@ def _encode(function: str, threads: int, rows: Any) -> bytes:
     context = NativeContext()
     encoding = context.open("encoding", function, threads, rows, len(rows))
     size = c.c_size_t()
-    address = context.library.jai_encoding_bytes(encoding, c.byref(size))
+    address = context.functions.jai_encoding_bytes(encoding, c.byref(size))
     return c.string_at(address, size.value)
 
 

@@ -120,7 +120,7 @@ def _decode(
 def stream_options(context: NativeContext, max_samples: int, allow_missing_regions: bool = False) -> Options:
     """The library's default options with the given limit."""
     options = Options()
-    context.library.jai_options_init(c.byref(options))
+    context.functions.jai_options_init(c.byref(options))
     options.max_samples = min(max_samples, MAX_UINT64)
     options.allow_missing_regions = allow_missing_regions
     return options
