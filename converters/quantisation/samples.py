@@ -129,9 +129,9 @@ def sample_of_symbols(symbols: Symbols, tools: ToolHeader, networks: ModelNetwor
         spans.append((start, min(start + WINDOW, length)))
     (top, bottom), (left, right) = spans
     window = Rectangle(top, left, bottom, right)
-    psi = [part[_on_grid(window, PSI_GRID).slices] for part in decode_psi(symbols, networks)]
-    luma, chroma = latents.window(_on_grid(window, LATENT_GRID))
-    phases = split_phases(symbols.residual(Component.LUMA, _on_grid(window, LATENT_GRID)))
+    psi = [part[window.on_grid(PSI_GRID).slices] for part in decode_psi(symbols, networks)]
+    luma, chroma = latents.window(window.on_grid(LATENT_GRID))
+    phases = split_phases(symbols.residual(Component.LUMA, window.on_grid(LATENT_GRID)))
     context = {f"residual_{k}": phase for k, phase in enumerate(phases)}
     context |= {f"psi_{k}": part for k, part in enumerate(np.split(psi[Component.LUMA], 4, axis=2))}
     inputs = {
@@ -140,16 +140,12 @@ def sample_of_symbols(symbols: Symbols, tools: ToolHeader, networks: ModelNetwor
         ("synthesis", "uv"): {"latent": np.concatenate([luma, chroma], axis=2)},
     }
     for i in Component:
-        inputs["hyper_decoder", i.suffix] = {"z": symbols.z(i, _on_grid(window, Z_GRID))}
+        inputs["hyper_decoder", i.suffix] = {"z": symbols.z(i, window.on_grid(Z_GRID))}
     first_channel = {
         key: {name: np.ascontiguousarray(value.transpose(2, 0, 1)) for name, value in values.items()}
         for key, values in inputs.items()
     }
     return Sample((bottom - top, right - left), first_channel)
-
-
-def _on_grid(window: Rectangle, grid: int) -> Rectangle:
-    return Rectangle(window.top // grid, window.left // grid, -(-window.bottom // grid), -(-window.right // grid))
 
 
 def _drawn_samples(networks: ModelNetworks) -> Iterator[Sample]:

@@ -8,7 +8,7 @@ from ..errors import InvalidStream, Unsupported
 from .bits import BitReader, BitWriter
 from .components import LATENT_CHANNELS, Component, LatentSizes, grid_size
 from .fields import Field, FieldReader, Fields, FieldWriter
-from .tiling import region_step
+from .tiling import Rectangle, region_grid, region_step
 
 PLACE = "picture header"
 MIN_SIZE = 64
@@ -137,6 +137,11 @@ class PictureHeader:
     def region_counts(self) -> tuple[int, int]:
         """(vertical, horizontal) number of regions; (1, 1) without partitioning."""
         return self.num_ver_splits_minus1 + 1, self.num_hor_splits_minus1 + 1
+
+    @property
+    def regions(self) -> list[Rectangle]:
+        """The regions in luma samples, raster order; one that is the whole picture without partitioning."""
+        return region_grid(self.height, self.width, *self.region_counts)
 
     @property
     def independent_regions(self) -> bool:

@@ -46,6 +46,10 @@ class Rectangle:
             min(self.right, other.right),
         )
 
+    def on_grid(self, grid: int) -> Rectangle:
+        """The elements of a tensor with one per grid x grid samples that cover this rectangle of samples."""
+        return Rectangle(self.top // grid, self.left // grid, grid_size(self.bottom, grid), grid_size(self.right, grid))
+
     def relative_to(self, other: Rectangle) -> Rectangle:
         """The same place counted from the top left corner of `other`."""
         return Rectangle(self.top - other.top, self.left - other.left, self.bottom - other.top, self.right - other.left)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..codestream.components import LATENT_GRID, Z_GRID, Component
 from ..codestream.picture_header import PictureHeader
-from ..codestream.tiling import Rectangle, region_grid
+from ..codestream.tiling import Rectangle
 from ..entropy.residual import table_index
 from ..latent.block_average import block_average, spread_blocks
 from ..latent.entropy_stage import component_scales, latent_regions
@@ -133,8 +133,7 @@ def _coding_tables(
 
 def _windows(picture: PictureHeader) -> Iterator[tuple[Rectangle, Rectangle]]:
     """(region in luma samples, window in latents) that together cover the picture."""
-    regions = region_grid(picture.height, picture.width, *picture.region_counts)
-    for region, latents in zip(regions, latent_regions(picture), strict=True):
+    for region, latents in zip(picture.regions, latent_regions(picture), strict=True):
         for vertical in equal_windows(latents.height, WINDOW, 0, 0, 2):
             for horizontal in equal_windows(latents.width, WINDOW, 0, 0, 2):
                 rows = vertical.core_start + latents.top, vertical.core_stop + latents.top

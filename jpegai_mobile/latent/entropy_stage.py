@@ -14,7 +14,7 @@ from ..codestream.components import LATENT_GRID, Component
 from ..codestream.picture_header import PictureHeader
 from ..codestream.stream import CodeStream
 from ..codestream.substreams import SubStream
-from ..codestream.tiling import Rectangle, region_grid
+from ..codestream.tiling import Rectangle
 from ..entropy.residual import decode_residual
 from ..entropy.z import decode_z
 from . import quality_map as quality
@@ -145,16 +145,7 @@ def _decode_regions(
 
 def latent_regions(picture: PictureHeader) -> list[Rectangle]:
     """The regions in latent samples, raster order; one region that is the whole latent without partitioning."""
-    rows, columns = picture.sizes.latent
-    return [
-        Rectangle(
-            region.top // LATENT_GRID,
-            region.left // LATENT_GRID,
-            min(-(-region.bottom // LATENT_GRID), rows),
-            min(-(-region.right // LATENT_GRID), columns),
-        )
-        for region in region_grid(picture.height, picture.width, *picture.region_counts)
-    ]
+    return [region.on_grid(LATENT_GRID) for region in picture.regions]
 
 
 def _kept_channels(limit: int, coded: int, picture: PictureHeader, threads: int) -> int:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codestream.components import LATENT_GRID, PSI_GRID, Z_GRID, Component, grid_size
+from ..codestream.components import LATENT_GRID, PSI_GRID, Z_GRID, Component
 from ..codestream.picture_header import PictureHeader
-from ..codestream.tiling import Rectangle, region_grid
+from ..codestream.tiling import Rectangle
 from ..errors import InvalidStream, Unsupported
 from .latents import hyper_decode, merge_chroma
 from .model_networks import ModelNetworks
@@ -33,7 +33,7 @@ def decode_dependent_regions(symbols: Symbols, networks: ModelNetworks) -> tuple
     luma_psi, chroma_psi = decode_psi(symbols, networks)
     luma = np.empty((*picture.sizes.latent, Component.LUMA.channels), np.float32)
     for tile in tiles:
-        window, psi = on_grid(tile, LATENT_GRID), luma_psi[on_grid(tile, PSI_GRID).slices]
+        window, psi = tile.on_grid(LATENT_GRID), luma_psi[tile.on_grid(PSI_GRID).slices]
         residual = symbols.residual(Component.LUMA, window)
         latent = networks.context_model(residual, psi, (tile.height, tile.width))
         kept = _without_dropped_border(latent, tile, picture)
@@ -43,28 +43,19 @@ def decode_dependent_regions(symbols: Symbols, networks: ModelNetworks) -> tuple
     return luma, chroma
 
 
-def on_grid(tile: Rectangle, grid: int) -> Rectangle:
-    """The samples of a tensor with one element per grid x grid luma samples that cover a tile."""
-    return Rectangle(tile.top // grid, tile.left // grid, grid_size(tile.bottom, grid), grid_size(tile.right, grid))
-
-
 def decode_psi(symbols: Symbols, networks: ModelNetworks) -> tuple[Array, Array]:
     """psi of luma and chroma of the picture, whatever its regions, float32 [row, column, 4C]."""
     picture = symbols.picture
     luma, chroma = (np.empty((*picture.sizes.psi, 4 * i.channels), np.float32) for i in Component)
     for tile in _coding_tiles(picture):
-        place = on_grid(tile, PSI_GRID).slices
-        luma[place], chroma[place] = hyper_decode(symbols, networks, on_grid(tile, Z_GRID), (tile.height, tile.width))
+        place = tile.on_grid(PSI_GRID).slices
+        luma[place], chroma[place] = hyper_decode(symbols, networks, tile.on_grid(Z_GRID), (tile.height, tile.width))
     return luma, chroma
 
 
 def _coding_tiles(picture: PictureHeader) -> list[Rectangle]:
     """The regions in raster order, extended by their overlap (which independent regions do not have)."""
-    return [_extended(region, picture) for region in _regions(picture)]
-
-
-def _regions(picture: PictureHeader) -> list[Rectangle]:
-    return region_grid(picture.height, picture.width, *picture.region_counts)
+    return [_extended(region, picture) for region in picture.regions]
 
 
 def _overlap(picture: PictureHeader) -> int:
@@ -76,7 +67,7 @@ def _check_overlap(picture: PictureHeader) -> None:
     hyper, context = picture.hyper_decoder_overlap_in_latent_samples, picture.mcm_overlap_in_latent_samples
     if context != 4 * hyper:
         raise Unsupported(f"mcm_overlap_in_latent_samples {context} with a hyper decoder overlap of {hyper}")
-    if min(min(region.height, region.width) for region in _regions(picture)) < _overlap(picture):
+    if min(min(region.height, region.width) for region in picture.regions) < _overlap(picture):
         raise InvalidStream(f"picture header: regions are narrower than their overlap of {_overlap(picture)} samples")
 
 

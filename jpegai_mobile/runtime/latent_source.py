@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..codestream.components import LATENT_GRID, Component
 from ..codestream.picture_header import PictureHeader
-from ..codestream.tiling import Rectangle, region_grid
+from ..codestream.tiling import Rectangle
 from ..codestream.tool_header import ToolHeader
-from .dependent_regions import decode_dependent_regions, on_grid
+from .dependent_regions import decode_dependent_regions
 from .latents import decode_latents
 from .lsbs import lsbs
 from .model_networks import ModelNetworks
@@ -89,8 +89,8 @@ class DecodedLatents:
     def _decoded(self, window: Rectangle) -> Latents:
         picture = self.symbols.picture
         luma, chroma = (np.empty((window.height, window.width, i.channels), np.float32) for i in Component)
-        for region in region_grid(picture.height, picture.width, *picture.region_counts):
-            for part in _narrow_parts(window.intersection(on_grid(region, LATENT_GRID)), self.columns_at_once):
+        for region in picture.regions:
+            for part in _narrow_parts(window.intersection(region.on_grid(LATENT_GRID)), self.columns_at_once):
                 place = part.relative_to(window).slices
                 luma[place], chroma[place] = decode_latents(self.symbols, self.networks, region, part)
         return scaled_by_lsbs(self.symbols, self.tools, window, (luma, chroma))
