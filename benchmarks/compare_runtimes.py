@@ -18,11 +18,11 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.measure import write_result
 from benchmarks.rivals.networks import MakeSession, RivalNetworks
 from benchmarks.rivals.onnx_runtime import OnnxSession
 from benchmarks.rivals.pytorch import ContiguousPytorchSession, PytorchSession
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
+from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.bench.stages import ENTROPY, NETWORKS, REST, StageClock, decode_to_nowhere, reconstruct_to_nowhere
 from jpegai_mobile.runtime.decoder import join_bands
 from jpegai_mobile.runtime.memory_budget import DEFAULT_WINDOW

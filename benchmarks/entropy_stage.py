@@ -11,8 +11,9 @@ import argparse
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import interleaved, write_result
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
+from jpegai_mobile.bench.results import write_result
+from jpegai_mobile.bench.timing import interleaved
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.runtime.entropy_engine import EntropyOptions, run_entropy_stage, run_symbol_decoding

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.measure import write_result
 from jpegai_mobile import open_bundle
+from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.networks.catalogue import build
 from jpegai_mobile.networks.measure import macs

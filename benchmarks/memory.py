@@ -11,9 +11,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.measure import write_result
 from jpegai_mobile import DecodeOptions, open_bundle
 from jpegai_mobile.bench.fresh_process import first_decode
+from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.cli.usage import byte_count
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.errors import JpegAiError

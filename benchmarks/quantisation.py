@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.measure import interleaved, write_result
 from converters.convert import Selection, convert
 from converters.packed_checkpoint import open_checkpoints
+from jpegai_mobile.bench.results import write_result
+from jpegai_mobile.bench.timing import interleaved
 from jpegai_mobile.encoder.encoder import Encoder
 from jpegai_mobile.encoder.options import EncodeOptions
 from jpegai_mobile.encoder.pictures import picture_from_bytes

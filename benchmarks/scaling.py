@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import write_result
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
+from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.bench.stages import StageClock, decode_to_nowhere, reconstruct_to_nowhere
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle

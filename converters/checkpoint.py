@@ -25,7 +25,6 @@ from jpegai_mobile.networks.graph import Graph
 MODEL_SUFFIXES = ("0.002", "0.012", "0.075", "0.5")
 """The file suffix of each model index."""
 COMPONENTS = ("y", "uv")
-OPERATING_POINTS = ("sop", "bop", "hop")
 EICCI_BANK = tuple(f"{loss}{rate}" for loss in ("mse", "mss") for rate in ("012", "025", "050", "075", "100"))
 """The networks of an eICCI bank in the order that streams signal them."""
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegai_mobile.codestream.components import LATENT_CHANNELS
+from jpegai_mobile.entropy.coding_tables import Z_SYMBOLS
 from jpegai_mobile.errors import BundleError
 from jpegai_mobile.latent.model_tables import (
     MAX_BIAS,
     MAX_SHIFT,
-    Z_SYMBOLS,
     ComponentTables,
     EntropyModel,
     IntegerConvolution,

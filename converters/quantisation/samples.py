@@ -176,7 +176,8 @@ def _drawn_symbols(picture: PictureHeader, tables: EntropyModel, random: np.rand
         symbols = (draws[..., None] >= counts).sum(axis=-1) - counts.shape[-1] // 2
         z.append(symbols.astype(np.int8))
         scales = hyper_scale_decoder(z[i], component, picture.sizes.latent)
-        _, sigma, mask = component_scales(picture, i, component, scales, None)
-        deviation = SMALLEST_SIGMA * np.exp(sigma / 128 * LOG_STEP)
-        residual.append(np.where(mask, np.rint(random.standard_normal(sigma.shape) * deviation), 0).astype(np.int16))
+        known = component_scales(picture, i, component, scales, None)
+        deviation = SMALLEST_SIGMA * np.exp(known.sigma / 128 * LOG_STEP)
+        drawn = np.rint(random.standard_normal(deviation.shape) * deviation)
+        residual.append(np.where(known.skip_mask, drawn, 0).astype(np.int16))
     return DecodedSymbols((z[0], z[1]), (residual[0], residual[1]), None, (None, None), None)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from .components import Component
-from .picture_header import PROFILES, SYNTHESIS_TRANSFORMS, PictureHeader
+from .picture_header import CHROMA_FORMATS, PROFILES, SYNTHESIS_TRANSFORMS, PictureHeader
 from .stream import CodeStream
 from .tool_header import ToolHeader
 
-CHROMA_FORMATS = {(1, 1): "4:4:4", (1, 2): "4:2:2", (2, 2): "4:2:0", (2, 1): "4:4:0"}
 COLOURS = ("YUV", "RGB", "user matrix")
 
 

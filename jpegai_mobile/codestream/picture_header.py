@@ -19,6 +19,8 @@ TILE_UNIT = 16
 PROFILES = ("simple", "main", "high")
 SYNTHESIS_TRANSFORMS = ("sop", "bop", "hop")
 BIT_DEPTHS = (8, 10)
+CHROMA_FORMATS = {(1, 1): "4:4:4", (1, 2): "4:2:2", (2, 2): "4:2:0", (2, 1): "4:4:0"}
+"""Names by (vertical, horizontal) chroma subsampling."""
 MAX_INDEPENDENT_REGIONS = 256
 """The number of an independent region is one byte."""
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from ..errors import InvalidStream
 from .bits import BitReader, BitWriter, bits_for_largest
 from .fields import Field, FieldReader, Fields, FieldWriter
-from .picture_header import PictureHeader
+from .picture_header import TILE_UNIT, PictureHeader
 from .tiling import overlapping_spans
 
 PLACE = "tool header"
-TILE_UNIT = 16
 EFE_SPLIT_REGIONS = (1, 2, 2, 3, 3, 4, 6, 6)
 """Regions of each way to split the picture for EFE linear, by split number (best_cand_idx - 1)."""
 PHASES = 4

@@ -16,11 +16,11 @@ from ..codestream.components import LATENT_GRID, Z_GRID, Component
 from ..codestream.picture_header import PictureHeader
 from ..codestream.tiling import Rectangle
 from ..entropy.residual import table_index
-from ..latent.block_average import block_average, spread_blocks
+from ..latent.block_average import spread_blocks
 from ..latent.entropy_stage import component_scales, latent_regions
 from ..latent.model_tables import ComponentTables
 from ..latent.quality_map import MAX_QUALITY
-from ..latent.residual_scaling import UNIT_SCALE, residual_scale
+from ..latent.residual_scaling import UNIT_SCALE
 from ..networks.context_model import STAGE_PHASES
 from ..runtime.dequantise import QUALITY_SIXTEENTHS, dequantise, scaler
 from ..runtime.latents import Reach, merge_chroma, placed
@@ -97,9 +97,8 @@ def quantise_component(
     `hyper_scale` is the output of the hyper scale decoder, `networks` are those of the decoder.
     """
     header = picture.components[component]
-    index, mask, averages = _coding_tables(picture, component, tables, hyper_scale, quality_map)
+    index, mask, blocks = _coding_tables(picture, component, tables, hyper_scale, quality_map)
     scalers = scaler(tables.gain.astype(np.int32) + picture.beta_displacement_log(component))
-    blocks = residual_scale(averages, header, picture.model_id)
     coded = mask
     if header.num_chs < component.channels:
         coded = mask.copy()
@@ -116,19 +115,20 @@ def _coding_tables(
     tables: ComponentTables,
     hyper_scale: NDArray[np.int16],
     quality_map: NDArray[np.int8] | None,
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.int32]]:
-    """Coding table and skip mask of every position, and the block averages of the scale index."""
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.int32] | None]:
+    """Coding table and skip mask of every position, and the scale of RVS and GRFS of every block."""
     index, mask = np.empty(hyper_scale.shape, np.uint8), np.empty(hyper_scale.shape, np.bool_)
-    averages = []
+    blocks = []
     # Sigma takes as much memory as all the rest: some channels at a time. GRFS alone knows channels by their number.
     step = component.channels if picture.components[component].grfs_enable_flag else CHANNELS_AT_A_TIME
     for start in range(0, component.channels, step):
         part = slice(start, start + step)
         some = replace(tables, gain=tables.gain[part])
-        scale_index, sigma, mask[part] = component_scales(picture, component, some, hyper_scale[part], quality_map)
-        index[part] = table_index(sigma)
-        averages.append(block_average(scale_index))
-    return index, mask, np.concatenate(averages)
+        scales = component_scales(picture, component, some, hyper_scale[part], quality_map)
+        index[part], mask[part] = table_index(scales.sigma), scales.skip_mask
+        if scales.residual_scale is not None:
+            blocks.append(scales.residual_scale)
+    return index, mask, np.concatenate(blocks) if blocks else None
 
 
 def _windows(picture: PictureHeader) -> Iterator[tuple[Rectangle, Rectangle]]:

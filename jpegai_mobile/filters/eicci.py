@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codestream.picture_header import PictureHeader
+from ..codestream.picture_header import TILE_UNIT, PictureHeader
 from ..codestream.tiling import Rectangle, overlapping_spans
-from ..codestream.tool_header import TILE_UNIT, EicciHeader, EicciTile
+from ..codestream.tool_header import EicciHeader, EicciTile
 from ..errors import InvalidStream
 from ..image.planes import Planes
 from .haar import haar, inverse_haar

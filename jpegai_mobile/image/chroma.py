@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from ..codestream.picture_header import PictureHeader
+from ..codestream.picture_header import CHROMA_FORMATS, PictureHeader
 from ..errors import Unsupported
 from .planes import Plane, Planes, Subsampling, chroma_size
 from .resampling import downsample, upsample
 
 FORMAT_444: Subsampling = (1, 1)
-FORMAT_NAMES: dict[Subsampling, str] = {(1, 1): "4:4:4", (1, 2): "4:2:2", (2, 2): "4:2:0", (2, 1): "4:4:0"}
 SUPPORTED_FORMATS: tuple[Subsampling, ...] = ((1, 1), (1, 2), (2, 2))
 
 
@@ -17,9 +16,11 @@ def check_chroma_formats(picture: PictureHeader) -> None:
     source, coded = picture.source_subsampling, picture.coded_subsampling
     for subsampling in (source, coded):
         if subsampling not in SUPPORTED_FORMATS:
-            raise Unsupported(f"picture header: chroma format {FORMAT_NAMES[subsampling]}")
+            raise Unsupported(f"picture header: chroma format {CHROMA_FORMATS[subsampling]}")
     if source not in (coded, FORMAT_444):
-        raise Unsupported(f"picture header: chroma of a {FORMAT_NAMES[source]} source coded as {FORMAT_NAMES[coded]}")
+        raise Unsupported(
+            f"picture header: chroma of a {CHROMA_FORMATS[source]} source coded as {CHROMA_FORMATS[coded]}"
+        )
 
 
 def from_synthesis(y: Plane, u: Plane, v: Plane, picture: PictureHeader) -> Planes:

@@ -11,6 +11,7 @@ from ..codestream.components import Component
 from ..codestream.stream import CodeStream
 from .block_average import block_average
 from .entropy_stage import EntropyArrays
+from .residual_scaling import scales_residual
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class DecodedSymbols:
 def reads_block_averages(stream: CodeStream, component: Component) -> bool:
     """Whether the reconstruction of a component depends on block averages of the scale index."""
     header = stream.picture.components[component]
-    return bool(header.rvs_enable_flag or header.grfs_enable_flag or stream.tools.lsbs_enable_flag[component])
+    return scales_residual(header) or bool(stream.tools.lsbs_enable_flag[component])
 
 
 def decoded_symbols(stream: CodeStream, arrays: EntropyArrays) -> DecodedSymbols:

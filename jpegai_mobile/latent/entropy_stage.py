@@ -96,11 +96,23 @@ def _decode_component(
     picture = stream.picture
     header = picture.components[component]
     hyper_scale = hyper_scale_decoder(z, tables, picture.sizes.latent)
-    scale_index, sigma, mask = component_scales(picture, component, tables, hyper_scale, quality_map)
-    residual = _decode_regions(stream.residuals[component], picture, component, sigma, mask)
+    scales = component_scales(picture, component, tables, hyper_scale, quality_map)
+    residual = _decode_regions(stream.residuals[component], picture, component, scales.sigma, scales.skip_mask)
     if max_channels is not None:
         residual[_kept_channels(max_channels, header.num_chs, picture, header.residual_threads) :] = 0
-    return ComponentArrays(z, scale_index, sigma, mask, residual)
+    return ComponentArrays(z, scales.scale_index, scales.sigma, scales.skip_mask, residual)
+
+
+@dataclass(frozen=True, eq=False)
+class ComponentScales:
+    """What is known of a component before its residual is decoded; arrays as in `ComponentArrays`."""
+
+    scale_index: NDArray[np.int32]
+    sigma: NDArray[np.int32]
+    """The same array as the scale index where neither RVS nor GRFS is on."""
+    skip_mask: NDArray[np.bool_]
+    residual_scale: NDArray[np.int32] | None
+    """Scale of RVS and GRFS per block (see `residual_scaling.residual_scale`); None when neither is on."""
 
 
 def component_scales(
@@ -109,21 +121,21 @@ def component_scales(
     tables: ComponentTables,
     hyper_scale: NDArray[np.int32] | NDArray[np.int16],
     quality_map: NDArray[np.int8] | None,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
-    """Scale index, sigma and skip mask [C, h, w] from the output of the hyper scale decoder.
-
-    Sigma is the same array as the scale index where neither RVS nor GRFS is on.
-    """
+) -> ComponentScales:
+    """The scales of a component from the output of the hyper scale decoder [C, h, w]."""
     header = picture.components[component]
     scale_index = hyper_scale + (tables.gain[:, None, None].astype(np.int32) + picture.beta_displacement_log(component))
     if quality_map is not None:
         scale_index += quality.log_offset(quality_map)
     mask = skip_mask(scale_index, header)
-    scale = residual_scaling.residual_scale(block_average(scale_index), header, picture.model_id)
+    scale = None
+    if residual_scaling.scales_residual(header):
+        scale = residual_scaling.residual_scale(block_average(scale_index), header, picture.model_id)
     if scale is None:
-        return scale_index, scale_index, mask
+        return ComponentScales(scale_index, scale_index, mask, None)
     rows, columns = (range(length) for length in picture.sizes.latent)
-    return scale_index, scale_index + spread_blocks(residual_scaling.log_offset(scale), rows, columns), mask
+    sigma = scale_index + spread_blocks(residual_scaling.log_offset(scale), rows, columns)
+    return ComponentScales(scale_index, sigma, mask, scale)
 
 
 def _decode_regions(

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codestream.components import LATENT_CHANNELS
+from ..entropy.coding_tables import Z_SYMBOLS
 from ..errors import BundleError
 
 MAGIC = b"JAIENTR1"
-Z_SYMBOLS = 63
 LAYER_KERNELS = (1, 3, 1)
 UPSAMPLING = 4
 MAX_BIAS = 1 << 30

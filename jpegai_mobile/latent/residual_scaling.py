@@ -36,6 +36,11 @@ LOG_OFFSET_OF_SCALE = {
 """round(128 * ln(scale / 128) / k) with k = ln(54.82 / 0.11) / 31, as integers."""
 
 
+def scales_residual(header: ComponentHeader) -> bool:
+    """Whether RVS or GRFS is on."""
+    return bool(header.rvs_enable_flag or header.grfs_enable_flag)
+
+
 def residual_scale(
     block_averages: NDArray[np.int32], header: ComponentHeader, model_id: int
 ) -> NDArray[np.int32] | None:
@@ -43,7 +48,7 @@ def residual_scale(
 
     None when neither tool is on.
     """
-    if not (header.rvs_enable_flag or header.grfs_enable_flag):
+    if not scales_residual(header):
         return None
     scale = np.empty_like(block_averages)
     for channel, values in enumerate(block_averages):

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..entropy.coding_tables import Z_ESCAPE, Z_SYMBOLS
 from .binding import NativeContext
 
 THREADS = (1, 2, 4, 8, 16)
 RESIDUAL_TABLES = 32
-Z_ESCAPE = 63
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ def residual_rows(rows: Sequence[ResidualRow]) -> Any:
 def _z_rows(rows: Sequence[ZRow]) -> Any:
     for row in rows:
         _check_arrays([(row.symbol, np.uint8)], row.symbol.shape)
-        _check_arrays([(row.cumulative, np.uint8)], (Z_ESCAPE,))
+        _check_arrays([(row.cumulative, np.uint8)], (Z_SYMBOLS,))
         if np.any(np.diff(row.cumulative.astype(int)) < 0) or row.cumulative[-1] != 255:
             raise ValueError("a cumulative table decreases or does not end at 255")
         if np.any(row.symbol > Z_ESCAPE):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from ..codestream.picture_header import SYNTHESIS_TRANSFORMS
 from ..errors import BundleError
 
 FORMAT = "jpegai-mobile bundle"
@@ -19,7 +20,7 @@ SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 MAX_FILE_BYTES = 512 << 20
 
-OPERATING_POINTS = ("sop", "bop", "hop")
+OPERATING_POINTS = SYNTHESIS_TRANSFORMS
 PRECISIONS = ("float32", "float16", "int8w", "int8mixed", "int8")
 """From the most exact to the least."""
 TARGETS = ("tflite", "coreml")
