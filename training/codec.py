@@ -60,11 +60,25 @@ class Codec(nn.Module):
 
     def encode(self, yuv: Tensor, beta: Tensor) -> tuple[CodedComponent, CodedComponent]:
         """Code pictures with the beta displacement `beta` [batch, 1, 1, 1], in table steps."""
+        return self.encode_latents(self.analyse(yuv), beta, (yuv.shape[2], yuv.shape[3]))
+
+    def analyse(self, yuv: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents of luma and chroma, float32 [batch, C, rows / 16, columns / 16], rounded up."""
         extent = (yuv.shape[2], yuv.shape[3])
         samples = _pad_to_even((yuv - SAMPLE_ZERO) / SAMPLE_SCALE)
         planes = (samples[:, :1], functional.pixel_unshuffle(samples, 2))
         luma, chroma = (
-            self.component(name).encode(x, beta, extent) for name, x in zip(COMPONENTS, planes, strict=True)
+            self.component(name).analysis(x, extent=extent).float()
+            for name, x in zip(COMPONENTS, planes, strict=True)
+        )
+        return luma, chroma
+
+    def encode_latents(
+        self, latents: tuple[Tensor, Tensor], beta: Tensor, extent: Extent
+    ) -> tuple[CodedComponent, CodedComponent]:
+        """Code what `analyse` made of pictures of `extent`; `beta` as for `encode`."""
+        luma, chroma = (
+            self.component(name).encode(latent, beta, extent) for name, latent in zip(COMPONENTS, latents, strict=True)
         )
         return luma, chroma
 
@@ -118,9 +132,8 @@ class ComponentCodec(nn.Module):
         networks = (self.hyper_encoder, self.hyper_decoder)
         return networks if self.context_model is None else (*networks, self.context_model)
 
-    def encode(self, samples: Tensor, beta: Tensor, extent: Extent) -> CodedComponent:
-        """Code the input of the analysis transform; `beta` as for `Codec.encode`."""
-        latent = self.analysis(samples, extent=extent).float()
+    def encode(self, latent: Tensor, beta: Tensor, extent: Extent) -> CodedComponent:
+        """Code the output of the analysis transform; `beta` as for `Codec.encode`."""
         z = self.hyper_encoder(latent, extent=extent).float().clamp(-LARGEST_Z, LARGEST_Z)
         z_symbols = round_through(z)
         if self.training:

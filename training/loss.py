@@ -41,23 +41,30 @@ def draw_beta(recipe: Recipe, count: int, device: torch.device) -> Tensor:
     return recipe.lowest_beta + (recipe.highest_beta - recipe.lowest_beta) * share
 
 
-def batch_loss(codec: Codec, recipe: Recipe, yuv: Tensor, beta: Tensor, z_rate_share: float) -> Loss:
-    """Code `yuv` [batch, 3, rows, columns] at `beta`.
+def batch_loss(
+    codec: Codec,
+    recipe: Recipe,
+    yuv: Tensor,
+    beta: Tensor,
+    z_rate_share: float,
+    latents: tuple[Tensor, Tensor] | None = None,
+) -> Loss:
+    """Code `yuv` [batch, 3, rows, columns] at `beta`, from its `latents` where they are known.
 
     The first decoder of the codec is trained on the latents as they are; its error does not reach the encoder.
     """
     extent = (yuv.shape[2], yuv.shape[3])
     area = extent[0] * extent[1]
-    coded = codec.encode(yuv, beta)
+    coded = codec.encode_latents(latents or codec.analyse(yuv), beta, extent)
     luma_bits, chroma_bits = (_residual_bits(part) for part in coded)
     hyper_bits = sum(
         (_z_bits(codec.component(name).z_model, part) for name, part in zip(COMPONENTS, coded, strict=True)),
         start=torch.zeros_like(luma_bits),
     )
-    latents = (coded[0].latent, coded[1].latent)
+    decoded = (coded[0].latent, coded[1].latent)
     errors = {}
     for operating_point in OPERATING_POINTS:
-        inputs = latents if operating_point == "bop" else (latents[0].detach(), latents[1].detach())
+        inputs = decoded if operating_point == "bop" else (decoded[0].detach(), decoded[1].detach())
         errors[operating_point] = _squared_errors(codec.decode(inputs, operating_point, extent), yuv)
     weight = (recipe.distortion_weight * gain(beta) ** recipe.distortion_exponent).flatten()
     distortion = sum(

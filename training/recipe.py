@@ -14,6 +14,10 @@ class Recipe:
     batch: int = 4
     side: int = 192
     """Rows and columns of a training window."""
+    bfloat16: bool = True
+    """Whether convolutions compute in bfloat16; without hardware for it float32 is faster."""
+    known_latents: bool = False
+    """Whether the latents are those stored in the shard: the analysis transforms then stay as they are."""
     learning_rate: float = 3e-4
     final_learning_rate: float = 1e-5
     warm_up_steps: int = 100

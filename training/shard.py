@@ -2,7 +2,8 @@
 
 A shard is a folder with `crops.npy` (uint8 [crops, side, side, RGB], read as a memory map) and `photos.tsv`
 (file, SHA-256, role, crops). Photos are split by the hash of their file name into those that are
-trained on and a few that are held out for choosing between checkpoints.
+trained on and a few that are held out for choosing between checkpoints. `training.latents` adds the latents of
+the crops, `latents_y.npy` and `latents_uv.npy` (float16 [crops, rows, columns, C]).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +26,18 @@ PHOTO_SUFFIXES = (".jpg", ".png")
 HELD_OUT_SHARE = 25
 """One photo in so many is held out."""
 
+LATENT_GRID = 16
+"""Rows and columns of samples that one latent stands for."""
+
 Pixels = NDArray[np.uint8]
+Latents = NDArray[np.float16]
+
+
+class Batch(NamedTuple):
+    """Windows of photos: float32 RGB [size, RGB, side, side] on 0..255 and, where known, their latents."""
+
+    rgb: Tensor
+    latents: tuple[Tensor, Tensor] | None
 
 
 @dataclass(frozen=True)
@@ -32,16 +45,36 @@ class Shard:
     """Crops to draw batches from."""
 
     crops: Pixels
+    latents: tuple[Latents, Latents] | None = None
 
     @classmethod
-    def open(cls, folder: Path) -> Shard:
-        """The shard in `folder`. Raises OSError when it is absent."""
-        return cls(np.load(folder / "crops.npy", mmap_mode="r"))
+    def open(cls, folder: Path, *, with_latents: bool = False) -> Shard:
+        """The shard in `folder`. Raises OSError when it, or the latents asked for, are absent."""
+        names = ("crops", "latents_y", "latents_uv") if with_latents else ("crops",)
+        crops, *latents = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in names)
+        return cls(crops, (latents[0], latents[1]) if latents else None)
 
-    def batch(self, size: int, side: int, generator: np.random.Generator) -> Tensor:
-        """float32 [size, RGB, side, side] on 0..255: random windows of random crops, half of them mirrored."""
-        windows = [self._window(side, generator) for _ in range(size)]
-        return torch.from_numpy(np.stack(windows)).permute(0, 3, 1, 2).float()
+    def batch(self, size: int, side: int, generator: np.random.Generator) -> Batch:
+        """Random windows of random crops.
+
+        Half of them are mirrored; where latents are known none is, and windows lie on the grid of the latents.
+        """
+        if self.latents is not None:
+            return self._batch_with_latents(size, side, generator)
+        return Batch(_planar([self._window(side, generator) for _ in range(size)]), None)
+
+    def _batch_with_latents(self, size: int, side: int, generator: np.random.Generator) -> Batch:
+        assert self.latents is not None
+        cells = side // LATENT_GRID
+        pixels: list[Pixels] = []
+        parts: tuple[list[Latents], list[Latents]] = ([], [])
+        for crop in generator.integers(len(self.crops), size=size):
+            row, column = generator.integers(self.crops.shape[1] // LATENT_GRID - cells + 1, size=2)
+            top, left = row * LATENT_GRID, column * LATENT_GRID
+            pixels.append(self.crops[crop, top : top + side, left : left + side])
+            for part, latents in zip(parts, self.latents, strict=True):
+                part.append(latents[crop, row : row + cells, column : column + cells])
+        return Batch(_planar(pixels), (_planar(parts[0]), _planar(parts[1])))
 
     def _window(self, side: int, generator: np.random.Generator) -> Pixels:
         crop = self.crops[generator.integers(len(self.crops))]
@@ -49,6 +82,11 @@ class Shard:
         window = crop[row : row + side, column : column + side]
         mirrored: Pixels = window[:, ::-1]
         return mirrored if generator.random() < 0.5 else window
+
+
+def _planar(windows: Sequence[NDArray[np.generic]]) -> Tensor:
+    """float32 [windows, C, rows, columns]."""
+    return torch.from_numpy(np.stack(windows)).permute(0, 3, 1, 2).float()
 
 
 def photos(folder: Path, *, held_out: bool) -> list[Path]:

@@ -32,6 +32,7 @@ LOG_EVERY = 50
 REVIVAL_SAMPLE = 32
 """Windows that the revival of hyper latents is measured on."""
 NORM_MEMORY = 101
+_SWITCH = {"true": True, "false": False}
 _COLUMNS = (
     *("time", "step", "progress", "learning_rate", "loss", "bpp", "bpp_z", "bpp_uv"),
     *("mse_y_sop", "mse_uv_sop", "mse_y_bop", "mse_uv_bop", "gradient_norm", "skipped", "steps_per_second"),
@@ -73,7 +74,7 @@ class Run:
             load_tree(codec, CheckpointTree(tree))
             if recipe.revived_deviation:
                 sample = shard.batch(REVIVAL_SAMPLE, recipe.side, np.random.default_rng(recipe.seed))
-                revive_hyper_latents(codec, rgb_to_yuv(sample), recipe.revived_deviation, recipe.seed)
+                revive_hyper_latents(codec, rgb_to_yuv(sample.rgb), recipe.revived_deviation, recipe.seed)
             run.codec.load_state_dict(codec.state_dict())
             run._restart_average()
         return run
@@ -114,13 +115,14 @@ class Run:
         recipe = self.recipe
         generator = np.random.default_rng((recipe.seed, self.step))
         torch.manual_seed(int(generator.integers(1 << 62)))
-        rgb = shard.batch(recipe.batch, recipe.side, generator).to(self.device)
-        yuv = rgb_to_yuv(rgb).contiguous(memory_format=torch.channels_last)
+        batch = shard.batch(recipe.batch, recipe.side, generator)
+        yuv = rgb_to_yuv(batch.rgb.to(self.device)).contiguous(memory_format=torch.channels_last)
+        latents = batch.latents and (batch.latents[0].to(self.device), batch.latents[1].to(self.device))
         self._set_learning_rate()
         self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.bfloat16):
             beta = draw_beta(recipe, recipe.batch, self.device)
-            loss = batch_loss(self.codec, recipe, yuv, beta, recipe.z_rate_share_at(self.progress))
+            loss = batch_loss(self.codec, recipe, yuv, beta, recipe.z_rate_share_at(self.progress), latents)
         loss.total.backward()  # type: ignore[no-untyped-call]
         norm = float(torch.nn.utils.clip_grad_norm_(self.codec.parameters(), recipe.gradient_norm))
         if self._is_sound(norm):
@@ -240,14 +242,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     options.folder.mkdir(parents=True, exist_ok=True)
-    shard = Shard.open(options.shard)
     if (options.folder / CHECKPOINT).exists():
         run = Run.resume(options.folder / CHECKPOINT, options.device)
+        shard = Shard.open(options.shard, with_latents=run.recipe.known_latents)
     else:
         try:
             recipe = _recipe(options.set)
-        except ValueError as error:
+        except (ValueError, KeyError) as error:
             parser.error(str(error))
+        shard = Shard.open(options.shard, with_latents=recipe.known_latents)
         run = Run.start(recipe, options.device, options.start, shard)
     deadline = None if options.until is None else options.until.timestamp()
     train(run, shard, options.folder, Length(options.steps, deadline), options.save_every)
@@ -261,7 +264,8 @@ def _recipe(settings: Sequence[str]) -> Recipe:
         name, _, value = setting.partition("=")
         if name not in vars(recipe):
             raise ValueError(f"the recipe has no {name!r}")
-        changes[name] = type(getattr(recipe, name))(value)
+        kind = type(getattr(recipe, name))
+        changes[name] = _SWITCH[value] if kind is bool else kind(value)
     return replace(recipe, **changes)
 
 
