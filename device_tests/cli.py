@@ -17,11 +17,10 @@ from jpegai_mobile.cli.files import read_input
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.errors import InvalidStream, JpegAiError
 from jpegai_mobile.image.output_stream import output_stream
-from jpegai_mobile.runtime.default_bundle import open_bundle
+from jpegai_mobile.runtime.default_bundle import bundle_path, open_bundle
 from jpegai_mobile.runtime.entropy_engine import ENGINES
 from jpegai_mobile.version import __version__
 
-from .bundles import bundle_path
 from .compare_files import compare_files
 from .drill.drill import run_drill
 from .drill.report import write_drill_report
@@ -111,7 +110,7 @@ def _add_drill(parser: argparse.ArgumentParser) -> None:
 def _add_matrix(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--targets", required=True, metavar="LIST", help="comma-separated names, see `targets`")
     parser.add_argument("--streams", required=True, type=Path, metavar="DIR", help="NAME.jai or NAME/stream.jai")
-    parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE)")
+    parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE, else the package's)")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="REPORT", help="folder for the report")
     parser.add_argument("--source", type=Path, metavar="DIR", help="checkout to build from (default: this package)")
     parser.add_argument("--match", default="*", metavar="PATTERN", help="only streams whose name fits (shell pattern)")
@@ -126,7 +125,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 def _add_trace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="STREAM", help="code stream, or - for stdin")
     parser.add_argument("output", metavar="OUT", help="where the trace goes, or - for stdout")
-    parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE)")
+    parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE, else the package's)")
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help="default: %(default)s")
     parser.set_defaults(run=_trace)
 

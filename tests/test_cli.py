@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import jpegai_mobile
 from converters.cli import main as convert
 from jpegai_mobile.cli.main import main
 
@@ -46,6 +47,27 @@ def test_default_operating_point_is_the_streams_first(
     assert main(["decode", str(PHOTO), str(default), "--bundle", bundle, "--stats"]) == 0
     assert chosen.read_bytes() == default.read_bytes()
     assert "bop float32" in capsys.readouterr().err
+
+
+def test_without_a_bundle_the_one_of_the_package_is_used(
+    bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JPEGAI_BUNDLE", raising=False)
+    named, default, again = tmp_path / "named.npy", tmp_path / "default.npy", tmp_path / "again.jai"
+    assert main(["decode", str(PHOTO), str(named), "--bundle", bundle]) == 0
+    assert main(["decode", str(PHOTO), str(default)]) == 0
+    assert named.read_bytes() == default.read_bytes()
+    assert main(["encode", str(DATA / "own_weights" / "kodim07_bop_crop.png"), str(again)]) == 0
+    assert main(["decode", str(again), str(default)]) == 0
+
+
+def test_without_any_bundle_the_error_says_how_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JPEGAI_BUNDLE", raising=False)
+    monkeypatch.setattr(jpegai_mobile, "__path__", [str(tmp_path)])
+    assert main(["decode", str(PHOTO), str(tmp_path / "out.png")]) == 1
+    assert "jpegai-convert" in capsys.readouterr().err
 
 
 def test_info_as_json_names_every_field(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,9 +117,8 @@ def _fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[in
 
 
 def test_errors_are_one_line_with_the_right_exit_code(
-    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("JPEGAI_BUNDLE", raising=False)
     truncated = tmp_path / "truncated.jai"
     truncated.write_bytes(PHOTO.read_bytes()[:5000])
     output = str(tmp_path / "out.png")
@@ -106,7 +127,6 @@ def test_errors_are_one_line_with_the_right_exit_code(
         (["decode", "absent.jai", output, "--bundle", bundle], 1, "absent.jai: No such file"),
         (["decode", str(truncated), output, "--bundle", bundle], 1, "truncated.jai: truncated: SORP at byte 30"),
         (["decode", photo, output, "--bundle", str(tmp_path / "none")], 1, "no such model bundle"),
-        (["decode", photo, output], 1, "jpegai-convert"),
         (["decode", photo, output, "--bundle", bundle, "--operating-point", "hop"], 1, "operating point hop"),
         (
             ["decode", photo, output, "--bundle", bundle, "--precision", "int8"],

@@ -68,8 +68,7 @@ class Codec(nn.Module):
         samples = _pad_to_even((yuv - SAMPLE_ZERO) / SAMPLE_SCALE)
         planes = (samples[:, :1], functional.pixel_unshuffle(samples, 2))
         luma, chroma = (
-            self.component(name).analysis(x, extent=extent).float()
-            for name, x in zip(COMPONENTS, planes, strict=True)
+            self.component(name).analysis(x, extent=extent).float() for name, x in zip(COMPONENTS, planes, strict=True)
         )
         return luma, chroma
 

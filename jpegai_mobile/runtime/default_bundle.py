@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 from ..errors import BundleError
 from .bundle import Bundle
 
 ENVIRONMENT_VARIABLE = "JPEGAI_BUNDLE"
-PACKAGED = Path(__file__).resolve().parent.parent / "default_bundle"
+_PACKAGE, _FOLDER = "jpegai_mobile", "default_bundle"
 
 
-def open_bundle(path: str | Path | None = None) -> Bundle:
-    """Open the named bundle, else the one in $JPEGAI_BUNDLE, else the one in the package; raises BundleError."""
-    chosen = path or os.environ.get(ENVIRONMENT_VARIABLE)
+def bundle_path(named: str | Path | None = None) -> Path:
+    """The named bundle, else the one in $JPEGAI_BUNDLE, else the one in the package; raises BundleError."""
+    chosen = named or os.environ.get(ENVIRONMENT_VARIABLE)
     if chosen:
-        return Bundle.open(Path(chosen))
-    if PACKAGED.exists():
-        return Bundle.open(PACKAGED)
+        return Path(chosen)
+    # An editable installation keeps it in another folder than the sources: the package has both.
+    for folder in import_module(_PACKAGE).__path__:
+        packaged = Path(folder) / _FOLDER
+        if packaged.is_dir():
+            return packaged
     raise BundleError(
         "no model bundle: name one with --bundle or $JPEGAI_BUNDLE; make one with: jpegai-convert CHECKPOINTS -o BUNDLE"
     )
+
+
+def open_bundle(path: str | Path | None = None) -> Bundle:
+    """Open the bundle of `bundle_path`; raises BundleError."""
+    return Bundle.open(bundle_path(path))
