@@ -19,7 +19,7 @@ from ..networks.catalogue import build
 from ..networks.measure import Halo, halo
 from .windows import Window, equal_windows
 
-WINDOW_UNIT = 4
+WINDOW_UNIT = 1
 """Latents at whose multiples windows start: one hyper latent."""
 ALL_OF_A_TILE = Halo(*4 * (1 << 20,))
 """The margin of networks that see the whole tile: more latents than any has."""
