@@ -6,15 +6,22 @@ import gc
 import struct
 import zlib
 from dataclasses import fields
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jpegai_mobile import native
+from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.picture_header import PictureHeader, write_picture_header
 from jpegai_mobile.codestream.segments import Marker, Segment, read_segments, write_segments
-from jpegai_mobile.codestream.stream import read_code_stream
+from jpegai_mobile.codestream.stream import CodeStream, read_code_stream, write_code_stream
+from jpegai_mobile.codestream.substreams import SubStream
+from jpegai_mobile.codestream.tiling import Rectangle
+from jpegai_mobile.codestream.tool_header import ToolHeader
+from jpegai_mobile.entropy.residual import encode_residual
+from jpegai_mobile.entropy.z import encode_z
 from jpegai_mobile.errors import BundleError, InvalidStream, LimitExceeded
 from jpegai_mobile.latent.decoded_symbols import DecodedSymbols, decoded_symbols
 from jpegai_mobile.latent.entropy_stage import EntropyArrays, decode_entropy_stage
@@ -89,11 +96,36 @@ def test_symbols_equal_those_of_all_arrays(name: str) -> None:
     for data in streams:
         stream = read_code_stream(data)
         ours, expected = native.decode_symbols(data, stream, MODEL_BYTES), decoded_symbols(stream, plain_arrays(data))
+        whole = Rectangle(0, 0, *stream.picture.sizes.latent)
+        middle = Rectangle(whole.bottom // 3, whole.right // 4, whole.bottom - 1, whole.right - 1)
+        for window, component in product((whole, middle), Component):
+            symbols = ours.residual[component].window(window)
+            assert np.array_equal(symbols, expected.residual[component].window(window))
         for field in fields(DecodedSymbols):
+            if field.name == "residual":
+                continue
             pairs = getattr(ours, field.name), getattr(expected, field.name)
             for one, other in zip(*(p if isinstance(p, tuple) else (p,) for p in pairs), strict=True):
                 assert (one is None) == (other is None), field.name
                 assert one is None or (one.dtype == other.dtype and np.array_equal(one, other)), field.name
+
+
+def test_few_symbols_of_a_wide_picture_are_found_again() -> None:
+    picture = PictureHeader(img_width_minus64=12_000, img_height_minus64=0)
+    model = EntropyModel.from_bytes(MODEL_BYTES)
+    z = [np.zeros((i.channels, *picture.sizes.z), np.int8) for i in Component]
+    tables = [component.z_cumulative for component in model.components]
+    stream = CodeStream(picture, ToolHeader(), SubStream(encode_z(z, 1, tables), "z"), ([None], [None]))
+    arrays = decode_entropy_stage(stream, model)
+    for i, component in zip(Component, arrays.components, strict=True):
+        channel = component.skip_mask.all(axis=(1, 2)).argmax()
+        component.residual[channel, ::2, [0, 255, 256, 700]] = [[-128], [5], [-129], [32767]]
+        payload = encode_residual(component.residual, 1, component.sigma, component.skip_mask)
+        stream.residuals[i][0] = SubStream(payload, "residual")
+    symbols = native.decode_symbols(write_code_stream(stream), stream, MODEL_BYTES)
+    whole = Rectangle(0, 0, *picture.sizes.latent)
+    for ours, expected in zip(symbols.residual, arrays.components, strict=True):
+        assert np.array_equal(ours.window(whole).transpose(2, 0, 1), expected.residual)
 
 
 def test_lef_reads_the_sigma_of_its_channel() -> None:

@@ -25,7 +25,7 @@ from jpegai_mobile.encoder.networks import encodable_models
 from jpegai_mobile.encoder.options import EncodeOptions
 from jpegai_mobile.encoder.pictures import picture_from_array, picture_from_bytes
 from jpegai_mobile.errors import JpegAiError
-from jpegai_mobile.latent.decoded_symbols import DecodedSymbols
+from jpegai_mobile.latent.decoded_symbols import DecodedSymbols, DenseResidual
 from jpegai_mobile.latent.entropy_stage import component_scales
 from jpegai_mobile.latent.hyper_scale_decoder import hyper_scale_decoder
 from jpegai_mobile.latent.model_tables import EntropyModel
@@ -180,4 +180,6 @@ def _drawn_symbols(picture: PictureHeader, tables: EntropyModel, random: np.rand
         deviation = SMALLEST_SIGMA * np.exp(known.sigma / 128 * LOG_STEP)
         drawn = np.rint(random.standard_normal(deviation.shape) * deviation)
         residual.append(np.where(known.skip_mask, drawn, 0).astype(np.int16))
-    return DecodedSymbols((z[0], z[1]), (residual[0], residual[1]), None, (None, None), None)
+    return DecodedSymbols(
+        (z[0], z[1]), (DenseResidual(residual[0]), DenseResidual(residual[1])), None, (None, None), None
+    )

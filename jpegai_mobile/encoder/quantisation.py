@@ -75,7 +75,8 @@ class Steps:
     def dequantise(self, residual: NDArray[np.int16], window: Rectangle) -> Array:
         """The decoder's float residual [row, column, C] from symbols [C, row, column] of a window."""
         quality_map = None if self.quality_map is None else self.quality_map[window.slices]
-        return dequantise(residual, self.scalers, self._scale(window), quality_map)
+        symbols = np.ascontiguousarray(residual.transpose(1, 2, 0))
+        return dequantise(symbols, self.scalers, self._scale(window), quality_map)
 
     def _scale(self, window: Rectangle) -> NDArray[np.int32] | None:
         if self.blocks is None:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..codestream.components import Component
 from ..codestream.stream import CodeStream
+from ..codestream.tiling import Rectangle
 from .block_average import block_average
 from .entropy_stage import EntropyArrays
 from .residual_scaling import scales_residual
+
+
+class ResidualSymbols(Protocol):
+    """Quantised residual of a component, however it is kept."""
+
+    def window(self, window: Rectangle) -> NDArray[np.int16]:
+        """The symbols of a window of latents [row, column, channel]."""
+
+
+@dataclass(frozen=True, eq=False)
+class DenseResidual:
+    """Every symbol in an array [C, h, w]."""
+
+    values: NDArray[np.int16]
+
+    def window(self, window: Rectangle) -> NDArray[np.int16]:
+        """As in `ResidualSymbols`."""
+        return np.ascontiguousarray(self.values[:, *window.slices].transpose(1, 2, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +40,7 @@ class DecodedSymbols:
 
     z: tuple[NDArray[np.int8], NDArray[np.int8]]
     """Hyper latents [C, ceil(H/64), ceil(W/64)]."""
-    residual: tuple[NDArray[np.int16], NDArray[np.int16]]
-    """Quantised residual [C, h, w]."""
+    residual: tuple[ResidualSymbols, ResidualSymbols]
     quality_map: NDArray[np.int8] | None
     """[h, w], or None when the stream has none."""
     block_averages: tuple[NDArray[np.int32] | None, NDArray[np.int32] | None]
@@ -45,7 +64,7 @@ def decoded_symbols(stream: CodeStream, arrays: EntropyArrays) -> DecodedSymbols
     channel = stream.tools.LEF_chIdx
     return DecodedSymbols(
         (luma.z, chroma.z),
-        (luma.residual, chroma.residual),
+        (DenseResidual(luma.residual), DenseResidual(chroma.residual)),
         arrays.quality_map,
         (luma_averages, chroma_averages),
         luma.sigma[channel] if channel is not None and channel < len(luma.sigma) else None,

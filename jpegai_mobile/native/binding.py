@@ -67,6 +67,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "jai_model_open": (c.c_int, (_CONTEXT, c.c_char_p, c.c_size_t, _HANDLE)),
     "jai_model_close": (None, (c.c_void_p,)),
     "jai_stream_decode": (c.c_int, (c.c_void_p, c.c_void_p, _OPTIONS, _HANDLE)),
+    "jai_residual_window": (None, (c.c_void_p, c.c_uint, *(c.c_uint32,) * 4, c.c_void_p)),
     "jai_decode_residual_rows": (
         c.c_int,
         (_CONTEXT, c.c_char_p, c.c_size_t, c.c_uint, c.c_void_p, c.c_size_t),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes as c
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..codestream.components import Component
 from ..codestream.stream import DEFAULT_MAX_SAMPLES, CodeStream
+from ..codestream.tiling import Rectangle
 from ..latent.block_average import BLOCK
 from ..latent.decoded_symbols import DecodedSymbols, reads_block_averages
 from ..latent.entropy_stage import ComponentArrays, EntropyArrays
@@ -18,6 +20,8 @@ from .binding import NativeContext, Options
 MAX_UINT64 = (1 << 64) - 1
 SCALE_INDEX, SIGMA, SKIP_MASK, BLOCK_AVERAGE, LEF_SIGMA = (1 << bit for bit in range(5))
 """Bits of jai_options.arrays."""
+SPARSE_RESIDUAL = 64
+"""Another one: the residual is kept without its zeros."""
 
 
 class _ComponentArrays(c.Structure):
@@ -44,6 +48,27 @@ class _Arrays(c.Structure):
     _fields_ = (("component", _ComponentArrays * 2), ("quality_map", c.c_void_p), ("lef_sigma", c.c_void_p))
 
 
+@dataclass(frozen=True, eq=False)
+class SparseResidual:
+    """Residual symbols of a component in memory of the library, without their zeros."""
+
+    context: NativeContext
+    stream: c.c_void_p
+    component: Component
+    size: tuple[int, int]
+    """Rows and columns of latents."""
+
+    def window(self, window: Rectangle) -> NDArray[np.int16]:
+        """As in `ResidualSymbols`; raises ValueError for a window outside of the picture."""
+        if window.intersection(Rectangle(0, 0, *self.size)) != window:
+            raise ValueError(f"{window} is not inside of {self.size[0]} x {self.size[1]} latents")
+        values = np.empty((window.height, window.width, self.component.channels), np.int16)
+        self.context.functions.jai_residual_window(
+            self.stream, self.component, window.top, window.left, window.height, window.width, values.ctypes.data
+        )
+        return values
+
+
 def decode_entropy_stage(
     data: bytes,
     model: bytes,
@@ -59,7 +84,7 @@ def decode_entropy_stage(
     InvalidStream, Unsupported, LimitExceeded or BundleError.
     """
     wanted = SCALE_INDEX | SIGMA | SKIP_MASK
-    context, arrays = _decode(data, model, wanted, max_channels, max_samples, allow_missing_regions, byte_limit)
+    context, _, arrays = _decode(data, model, wanted, max_channels, max_samples, allow_missing_regions, byte_limit)
     luma, chroma = (_component_arrays(context, component) for component in arrays.component)
     return EntropyArrays((luma, chroma), _quality_map(context, arrays))
 
@@ -76,18 +101,21 @@ def decode_symbols(
 ) -> DecodedSymbols:
     """What the reconstruction needs of a code stream; `stream` are the headers of `data`.
 
-    Takes a fifth of the memory of all arrays. Raises what `decode_entropy_stage` raises.
+    Takes a small part of the memory of all arrays. Raises what `decode_entropy_stage` raises.
     """
     averages = [reads_block_averages(stream, component) for component in Component]
-    wanted = LEF_SIGMA | (BLOCK_AVERAGE if any(averages) else 0)
-    context, arrays = _decode(data, model, wanted, max_channels, max_samples, allow_missing_regions, byte_limit)
+    wanted = SPARSE_RESIDUAL | LEF_SIGMA | (BLOCK_AVERAGE if any(averages) else 0)
+    context, opened, arrays = _decode(data, model, wanted, max_channels, max_samples, allow_missing_regions, byte_limit)
     luma, chroma = arrays.component
     luma_averages, chroma_averages = (
         _block_averages(context, arrays.component[i]) if averages[i] else None for i in Component
     )
     return DecodedSymbols(
         (_z(context, luma), _z(context, chroma)),
-        (_residual(context, luma), _residual(context, chroma)),
+        (
+            SparseResidual(context, opened, Component.LUMA, (luma.rows, luma.columns)),
+            SparseResidual(context, opened, Component.CHROMA, (chroma.rows, chroma.columns)),
+        ),
         _quality_map(context, arrays),
         (luma_averages, chroma_averages),
         _view(context, arrays.lef_sigma, np.int32, (luma.rows, luma.columns)) if arrays.lef_sigma else None,
@@ -102,8 +130,8 @@ def _decode(
     max_samples: int,
     allow_missing_regions: bool,
     byte_limit: int | None,
-) -> tuple[NativeContext, _Arrays]:
-    """Decode the arrays that are `wanted`; they live as long as the context."""
+) -> tuple[NativeContext, c.c_void_p, _Arrays]:
+    """Decode the arrays that are `wanted`; they and the stream live as long as the context."""
     context = NativeContext(byte_limit)
     options = stream_options(context, max_samples, allow_missing_regions)
     options.arrays = wanted
@@ -114,7 +142,7 @@ def _decode(
     arrays = c.c_void_p()
     context.call("jai_stream_decode", stream, tables, c.byref(options), c.byref(arrays))
     context.close(tables)
-    return context, _Arrays.from_address(arrays.value or 0)
+    return context, stream, _Arrays.from_address(arrays.value or 0)
 
 
 def stream_options(context: NativeContext, max_samples: int, allow_missing_regions: bool = False) -> Options:

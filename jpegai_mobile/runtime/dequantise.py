@@ -35,17 +35,17 @@ def dequantise(
     scale: NDArray[np.int32] | None,
     quality_map: NDArray[np.int8] | None,
 ) -> NDArray[np.float32]:
-    """Residual float32 [row, column, channel] from symbols [channel, row, column].
+    """Residual float32 [row, column, channel] from symbols [row, column, channel].
 
-    `scalers` has one value per channel (see `scaler`), `scale` is that of RVS and GRFS at every position (7
+    `scalers` has one value per channel (see `scaler`), `scale` is that of RVS and GRFS [channel, row, column] (7
     fractional bits), `quality_map` is [row, column]; the last two are None where the tool is off.
     """
     values = residual.astype(np.float32)
     if scale is not None:
-        values *= decoder_multiplier(scale).astype(np.float32)
+        values *= decoder_multiplier(scale).transpose(1, 2, 0).astype(np.float32)
         values /= np.float32(1 << 16)
     if quality_map is not None:
         sixteenths = QUALITY_SIXTEENTHS[quality_map.astype(np.int32) + MAX_QUALITY]
-        values /= sixteenths / np.float32(16) + EPSILON
-    values /= scalers[:, None, None] + EPSILON
-    return np.ascontiguousarray(values.transpose(1, 2, 0))
+        values /= (sixteenths / np.float32(16) + EPSILON)[..., np.newaxis]
+    values /= scalers + EPSILON
+    return values

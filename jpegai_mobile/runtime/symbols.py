@@ -37,7 +37,7 @@ class Symbols:
         """Dequantised residual."""
         scale, quality_map = self._residual_scales[component], self.decoded.quality_map
         return dequantise(
-            self.decoded.residual[component][:, *window.slices],
+            self.decoded.residual[component].window(window),
             self._scalers[component],
             None if scale is None else spread_blocks(scale, *_positions(window)),
             None if quality_map is None else quality_map[window.slices],

@@ -23,8 +23,10 @@ static jai_status allocate_component(jai_stream *stream, unsigned component, uin
                                 .z_columns = jai_cover(width, JAI_Z_GRID)};
     JAI_TRY(jai_pool_allocate(pool, (size_t)a->z_rows * a->z_columns, channels, &memory));
     a->z = memory;
-    JAI_TRY(allocate_latents(pool, a, sizeof *a->residual, &memory));
-    a->residual = memory;
+    if ((wanted & JAI_SPARSE_RESIDUAL) == 0) {
+        JAI_TRY(allocate_latents(pool, a, sizeof *a->residual, &memory));
+        a->residual = memory;
+    }
     if ((wanted & JAI_SCALE_INDEX) != 0) {
         JAI_TRY(allocate_latents(pool, a, sizeof *a->scale_index, &memory));
         a->scale_index = memory;

@@ -2,6 +2,7 @@
 #ifndef JAI_CODE_STREAM_H
 #define JAI_CODE_STREAM_H
 
+#include "sparse_residual.h"
 #include "substreams.h"
 
 struct jai_stream {
@@ -17,6 +18,7 @@ struct jai_stream {
     jai_substream *residual[JAI_COMPONENTS]; /* one per region in raster order; payload NULL where one is missing */
     jai_pool arrays_pool;                    /* of the last decode */
     jai_arrays arrays;
+    jai_sparse_residual sparse_residual[JAI_COMPONENTS]; /* where the residual is not an array */
 };
 
 #endif

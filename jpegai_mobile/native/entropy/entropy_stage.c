@@ -7,6 +7,7 @@
 #include "residual.h"
 #include "residual_scaling.h"
 #include "skip_mode.h"
+#include "sparse_residual.h"
 #include "z.h"
 
 /* --- hyper latents --------------------------------------------------------------------------------------------- */
@@ -63,13 +64,43 @@ typedef struct component_stage {
     uint8_t *kept;
     uint8_t *mask;
     uint8_t *table_index;
+    jai_sparse_residual *sparse; /* NULL: the residual is stored as an array */
+    uint32_t channels_kept;
+    int16_t *residual; /* planes of the latest channels, channel c in plane c % ring */
+    uint32_t ring;
 } component_stage;
+
+static size_t region_area(const jai_rectangle *region)
+{
+    return (size_t)(region->bottom - region->top) * (region->right - region->left);
+}
+
+/* Channels of a region of `area` positions whose last escaped values may still be to come, and the next one. */
+static uint32_t open_channels(size_t area)
+{
+    return (uint32_t)((JAI_TANS_GROUP * JAI_MAX_THREADS + area - 1) / area) + 1;
+}
+
+static jai_status allocate_residual_planes(component_stage *s)
+{
+    size_t most = 0;
+    for (uint32_t number = 0; number < jai_region_count(&s->stream->picture); number++) {
+        const jai_rectangle region = jai_region_latents(&s->stream->picture, number);
+        const size_t size = open_channels(region_area(&region)) * region_area(&region);
+        most = size > most ? size : most;
+    }
+    void *memory = NULL;
+    JAI_TRY(jai_pool_allocate(&s->stream->arrays_pool, most, sizeof(int16_t), &memory));
+    s->residual = memory;
+    return JAI_OK;
+}
 
 static jai_status allocate_planes(component_stage *s)
 {
     jai_pool *pool = &s->stream->arrays_pool;
     const size_t count = (size_t)s->arrays->rows * s->arrays->columns;
     void *memory = NULL;
+    JAI_TRY(allocate_residual_planes(s));
     JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
     s->scale_index = memory;
     JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
@@ -98,11 +129,7 @@ static void free_planes(component_stage *s)
     jai_pool_free(pool, s->kept);
     jai_pool_free(pool, s->mask);
     jai_pool_free(pool, s->table_index);
-}
-
-static size_t region_area(const jai_rectangle *region)
-{
-    return (size_t)(region->bottom - region->top) * (region->right - region->left);
+    jai_pool_free(pool, s->residual);
 }
 
 static void load_quality_offset(component_stage *s, const jai_rectangle *region)
@@ -163,19 +190,80 @@ static void store_channel(const component_stage *s, uint32_t channel, const jai_
     }
 }
 
-/* Decodes the residuals of a channel in place; neighbouring rows of a region as wide as the picture are one piece. */
-static jai_status decode_channel(const component_stage *s, jai_tans_row *coder, uint32_t channel,
-                                 const jai_rectangle *region)
+/* A region whose residuals are being decoded. */
+typedef struct region_stage {
+    uint32_t number;
+    jai_rectangle place; /* in latents */
+    jai_tans_decoder decoder;
+    jai_tans_row coder;
+    uint32_t decoded; /* channels */
+    uint32_t stored;  /* channels */
+} region_stage;
+
+static int16_t *residual_plane(const component_stage *s, const region_stage *region, uint32_t channel)
 {
-    const size_t width = region->right - region->left;
-    const size_t piece = width == s->arrays->columns ? region_area(region) : width;
-    const size_t first = ((size_t)channel * s->arrays->rows + region->top) * s->arrays->columns + region->left;
-    int16_t *residual = s->arrays->residual + first;
-    for (size_t done = 0; done < region_area(region); done += piece, residual += s->arrays->columns) {
-        JAI_TRY(jai_tans_row_decode(coder, s->model->residual_table, s->table_index + done, s->mask + done, residual,
-                                    piece));
+    return s->residual + channel % s->ring * region_area(&region->place);
+}
+
+static jai_status store_residual(const component_stage *s, const region_stage *region, uint32_t channel)
+{
+    const jai_component_arrays *a = s->arrays;
+    const jai_rectangle *place = &region->place;
+    const int16_t *plane = residual_plane(s, region, channel);
+    if (channel >= s->channels_kept) {
+        return JAI_OK;
+    }
+    if (s->sparse != NULL) {
+        return jai_sparse_store(s->sparse, &s->stream->arrays_pool, region->number, channel, plane,
+                                place->bottom - place->top, place->right - place->left);
+    }
+    const jai_destination residual = {a->residual, sizeof *a->residual, a->rows, a->columns};
+    jai_store_plane(&residual, plane, channel, place);
+    return JAI_OK;
+}
+
+/* Stores the channels that lie before `position` of the region's row. */
+static jai_status store_residuals(const component_stage *s, region_stage *region, uint64_t position)
+{
+    const size_t area = region_area(&region->place);
+    for (; (region->stored + (uint64_t)1) * area <= position; region->stored++) {
+        JAI_TRY(store_residual(s, region, region->stored));
     }
     return JAI_OK;
+}
+
+static jai_status decode_channel(const component_stage *s, region_stage *region)
+{
+    const size_t area = region_area(&region->place);
+    int16_t *plane = residual_plane(s, region, region->decoded);
+    memset(plane, 0, area * sizeof *plane);
+    region->decoded++;
+    JAI_TRY(jai_tans_row_decode(&region->coder, s->model->residual_table, s->table_index, s->mask, plane, area));
+    return store_residuals(s, region, jai_tans_row_settled(&region->coder));
+}
+
+static jai_status decode_channels(component_stage *s, region_stage *region, bool present)
+{
+    for (uint32_t channel = 0; channel < s->arrays->channels; channel++) {
+        prepare_channel(s, channel, &region->place);
+        store_channel(s, channel, &region->place);
+        if (present && channel < s->header->num_chs) {
+            JAI_TRY(decode_channel(s, region));
+        }
+    }
+    return JAI_OK;
+}
+
+/* The last escaped values of a region, then the channels that they complete; of damaged data, all that there is. */
+static jai_status finish_residuals(const component_stage *s, region_stage *region, jai_status status)
+{
+    if (status == JAI_OK) {
+        status = jai_tans_row_end(&region->coder);
+    }
+    if (status == JAI_OK || status == JAI_INVALID_STREAM) {
+        JAI_TRY(store_residuals(s, region, region->decoded * (uint64_t)region_area(&region->place)));
+    }
+    return status == JAI_OK ? jai_tans_close(&region->decoder) : status;
 }
 
 static jai_status decode_region(component_stage *s, uint32_t number)
@@ -183,29 +271,18 @@ static jai_status decode_region(component_stage *s, uint32_t number)
     const jai_picture_header *picture = &s->stream->picture;
     const jai_substream *substream = &s->stream->residual[s->component][number];
     const bool present = substream->payload != NULL;
-    const jai_rectangle region = jai_region_latents(picture, number);
-    jai_tans_decoder decoder;
-    jai_tans_row coder;
+    region_stage region = {.number = number, .place = jai_region_latents(picture, number)};
+    s->ring = open_channels(region_area(&region.place));
     if (present) {
         const unsigned threads = jai_threads(s->header->multi_threading_r, s->header->log2_num_threads_r_minus1);
-        JAI_TRY(jai_tans_open(&decoder, s->stream->pool.context, substream, threads));
-        jai_tans_row_begin(&coder, &decoder, jai_residual_read_escape,
-                           (uint64_t)region_area(&region) * s->header->num_chs);
+        JAI_TRY(jai_tans_open(&region.decoder, s->stream->pool.context, substream, threads));
+        jai_tans_row_begin(&region.coder, &region.decoder, jai_residual_read_escape,
+                           (uint64_t)region_area(&region.place) * s->header->num_chs);
     }
-    load_quality_offset(s, &region);
-    jai_kept_positions(picture, s->header, &region, s->kept);
-    for (uint32_t channel = 0; channel < s->arrays->channels; channel++) {
-        prepare_channel(s, channel, &region);
-        store_channel(s, channel, &region);
-        if (present && channel < s->header->num_chs) {
-            JAI_TRY(decode_channel(s, &coder, channel, &region));
-        }
-    }
-    if (present) {
-        JAI_TRY(jai_tans_row_end(&coder));
-        JAI_TRY(jai_tans_close(&decoder));
-    }
-    return JAI_OK;
+    load_quality_offset(s, &region.place);
+    jai_kept_positions(picture, s->header, &region.place, s->kept);
+    const jai_status status = decode_channels(s, &region, present);
+    return present ? finish_residuals(s, &region, status) : status;
 }
 
 /*
@@ -225,13 +302,6 @@ static uint32_t kept_channels(const component_stage *s, uint32_t limit)
     return limit < s->header->num_chs ? limit : s->header->num_chs;
 }
 
-static void drop_channels(const component_stage *s, uint32_t limit)
-{
-    const size_t area = (size_t)s->arrays->rows * s->arrays->columns;
-    const uint32_t kept = kept_channels(s, limit);
-    memset(s->arrays->residual + kept * area, 0, (s->arrays->channels - kept) * area * sizeof(int16_t));
-}
-
 static jai_status decode_component(jai_stream *stream, const jai_model *model, unsigned component, uint32_t limit)
 {
     jai_pool *pool = &stream->arrays_pool;
@@ -242,12 +312,20 @@ static jai_status decode_component(jai_stream *stream, const jai_model *model, u
                          .header = &stream->picture.component[component],
                          .tables = &model->component[component],
                          .arrays = a};
+    s.channels_kept = kept_channels(&s, limit);
     JAI_TRY(jai_scale_decoder_open(&s.scale_decoder, pool, s.tables, a->z, a->z_rows, a->z_columns));
     JAI_TRY(allocate_planes(&s));
+    if (a->residual == NULL) {
+        s.sparse = &stream->sparse_residual[component];
+        JAI_TRY(jai_sparse_open(s.sparse, pool, a->channels, jai_region_count(&stream->picture),
+                                (size_t)a->rows * a->columns));
+    }
     for (uint32_t region = 0; region < jai_region_count(&stream->picture); region++) {
         JAI_TRY(decode_region(&s, region));
     }
-    drop_channels(&s, limit);
+    if (s.sparse != NULL) {
+        jai_sparse_finish(s.sparse, pool);
+    }
     free_planes(&s);
     jai_scale_decoder_close(&s.scale_decoder, pool);
     return JAI_OK;
@@ -284,4 +362,16 @@ jai_status jai_stream_decode(jai_stream *stream, const jai_model *model, const j
         jai_pool_release(&stream->arrays_pool);
     }
     return status;
+}
+
+void jai_residual_window(const jai_stream *stream, unsigned component, uint32_t top, uint32_t left, uint32_t rows,
+                         uint32_t columns, int16_t *values)
+{
+    const jai_sparse_residual *sparse = &stream->sparse_residual[component];
+    const jai_rectangle window = {top, left, top + rows, left + columns};
+    memset(values, 0, (size_t)rows * columns * sparse->channels * sizeof *values);
+    for (uint32_t region = 0; region < sparse->regions; region++) {
+        const jai_rectangle place = jai_region_latents(&stream->picture, region);
+        jai_sparse_read(sparse, region, &place, &window, values);
+    }
 }

@@ -226,7 +226,8 @@ typedef struct jai_rendering_information {
 /*
  * Bits of jai_options.arrays: the arrays that a decode stores besides z, quality map and residual. JAI_UNTIL_DAMAGE: a
  * decode that fails with JAI_INVALID_STREAM hands out its arrays too, for finding out why: what was decoded before the
- * damage was noticed, and zeros.
+ * damage was noticed, and zeros. JAI_SPARSE_RESIDUAL: instead of an array, the residual is kept without its zeros, for
+ * jai_residual_window.
  */
 enum {
     JAI_SCALE_INDEX = 1,
@@ -234,7 +235,8 @@ enum {
     JAI_SKIP_MASK = 4,
     JAI_BLOCK_AVERAGE = 8,
     JAI_LEF_SIGMA = 16,
-    JAI_UNTIL_DAMAGE = 32
+    JAI_UNTIL_DAMAGE = 32,
+    JAI_SPARSE_RESIDUAL = 64
 };
 
 typedef struct jai_options {
@@ -290,7 +292,7 @@ typedef struct jai_component_arrays {
     int32_t *scale_index;   /* log sigma after gain vector, beta displacement and quality map; 7 fractional bits */
     int32_t *sigma;         /* after RVS and GRFS: what selects the coding table */
     uint8_t *skip_mask;     /* 1: the residual is coded */
-    int16_t *residual;      /* symbols, 0 where not coded */
+    int16_t *residual;      /* symbols, 0 where not coded; NULL for JAI_SPARSE_RESIDUAL */
     int32_t *block_average; /* [channels, ceil(rows / 8), ceil(columns / 8)] mean of scale_index, 0..4351: what RVS,
                                GRFS and LSBS are switched by */
 } jai_component_arrays;
@@ -308,6 +310,13 @@ typedef struct jai_arrays {
  */
 JAI_API jai_status jai_stream_decode(jai_stream *stream, const jai_model *model, const jai_options *options,
                                      const jai_arrays **arrays);
+
+/*
+ * The residual symbols of a window of latents after a decode with JAI_SPARSE_RESIDUAL, as [row][column][channel]. The
+ * window must lie inside the picture. Any number of threads may read at a time.
+ */
+JAI_API void jai_residual_window(const jai_stream *stream, unsigned component, uint32_t top, uint32_t left,
+                                 uint32_t rows, uint32_t columns, int16_t *values);
 
 /* --- single sub-streams ---------------------------------------------------------------------------------------- */
 

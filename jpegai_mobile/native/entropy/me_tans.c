@@ -172,6 +172,14 @@ jai_status jai_tans_row_decode(jai_tans_row *row, const jai_tans_table *tables, 
     return check_bits_left(row->decoder);
 }
 
+uint64_t jai_tans_row_settled(jai_tans_row *row)
+{
+    if (row->escaped != 0 && row->position >> row->block_bits != row->escaped_block) {
+        read_escaped(row);
+    }
+    return row->escaped != 0 ? row->escaped_block << row->block_bits : row->position;
+}
+
 jai_status jai_tans_row_end(jai_tans_row *row)
 {
     const jai_tans_decoder *decoder = row->decoder;

@@ -75,11 +75,14 @@ void jai_tans_row_begin(jai_tans_row *row, jai_tans_decoder *decoder, jai_tans_e
 
 /*
  * Decodes the next `count` positions: with tables[table_index[i]] into value[i] where mask[i] is 1; where it is 0
- * nothing is coded and value[i] is left alone. `value` must stay in place until the row has ended. JAI_INVALID_STREAM
- * when bits ran out.
+ * nothing is coded and value[i] is left alone. `value` must stay in place until it is settled (jai_tans_row_settled) or
+ * the row has ended. JAI_INVALID_STREAM when bits ran out.
  */
 jai_status jai_tans_row_decode(jai_tans_row *row, const jai_tans_table *tables, const uint8_t *table_index,
                                const uint8_t *mask, int16_t *value, size_t count);
+
+/* Reads what escaped values can be read by now; values of positions before the result are final. */
+uint64_t jai_tans_row_settled(jai_tans_row *row);
 
 /* Reads the last escaped values. JAI_INVALID_STREAM when bits ran out or a value of the row does not fit 16 bits. */
 jai_status jai_tans_row_end(jai_tans_row *row);
