@@ -15,7 +15,7 @@ from PIL import Image  # noqa: E402
 from converters.checkpoint import CheckpointTree  # noqa: E402
 from converters.entropy_model import entropy_model  # noqa: E402
 from tests.vectors import ROOT  # noqa: E402
-from training import compare, evaluate  # noqa: E402
+from training import evaluate  # noqa: E402
 from training.checkpoints import MODEL, load_tree, save_tree  # noqa: E402
 from training.codec import Codec  # noqa: E402
 from training.colour import rgb_to_yuv, yuv_to_rgb  # noqa: E402
@@ -170,8 +170,8 @@ def test_quality_of_equal_and_of_different_pictures() -> None:
     assert psnr(picture, picture + 255 / 100) == pytest.approx(40, abs=1e-3)
     worse = [ms_ssim(picture, picture + noise * torch.randn_like(picture)).item() for noise in (5, 20, 60)]
     assert 1 > worse[0] > worse[1] > worse[2] > 0
-    with pytest.raises(ValueError, match="161"):
-        ms_ssim(picture[..., :160], picture[..., :160])
+    with pytest.raises(ValueError, match="176"):
+        ms_ssim(picture[..., :175], picture[..., :175])
 
 
 def test_revived_hyper_latents_are_alive_and_change_nothing_else(picture: torch.Tensor) -> None:
@@ -219,12 +219,6 @@ def test_export_reads_back_as_the_same_codec(picture: torch.Tensor, tmp_path: Pa
         for key, value in tree.common(name, MODEL).tensors.items():
             if "freqs" not in key:
                 np.testing.assert_array_equal(second.common(name, MODEL).tensors[key], value)
-
-
-def test_bd_rate_of_a_rate_that_is_a_tenth_lower() -> None:
-    base = [{"bpp": str(rate), "psnr_y": str(30 + 5 * np.log(rate)), "ms_ssim": "0"} for rate in (0.1, 0.3, 0.5, 1)]
-    new = [row | {"bpp": str(float(row["bpp"]) * 0.9)} for row in base]
-    assert compare.bd_rate(base, new, "psnr_y") == pytest.approx(-0.1, abs=1e-6)
 
 
 @pytest.mark.skipif(not (TREE.exists() and KODAK.exists()), reason="../shared/weights or ../shared/data is absent")

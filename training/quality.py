@@ -1,4 +1,7 @@
-"""Distortion of pictures [batch, channels, rows, columns] on the 0..255 scale."""
+"""Distortion of pictures [batch, channels, rows, columns] on the 0..255 scale, differentiable.
+
+The measures are those of `benchmarks.rate_distortion.metrics`, which holds their constants.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-PEAK = 255.0
-_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-_WINDOW, _SPREAD = 11, 1.5
-_C1, _C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
-SMALLEST_SIDE = (_WINDOW - 1) * 2 ** (len(_WEIGHTS) - 1) + 1
-"""Fewest rows and columns that MS-SSIM is defined for."""
+from benchmarks.rate_distortion.metrics import C1, C2, PEAK, SCALE_WEIGHTS, SMALLEST_SIDE, SPREAD, WINDOW
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
@@ -25,14 +23,14 @@ def psnr(a: Tensor, b: Tensor) -> float:
 def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     """Multi-scale structural similarity (five scales, Gaussian window), mean over batch and channels.
 
-    Raises ValueError for pictures smaller than 161 samples.
+    Raises ValueError for pictures smaller than 176 samples.
     """
     if min(a.shape[2:]) < SMALLEST_SIDE:
         raise ValueError(f"MS-SSIM needs {SMALLEST_SIDE} rows and columns, not {tuple(a.shape[2:])}")
     product = torch.ones(a.shape[:2], device=a.device)
-    for scale, weight in enumerate(_WEIGHTS):
+    for scale, weight in enumerate(SCALE_WEIGHTS):
         luminance, contrast = _similarity(a, b)
-        last = scale == len(_WEIGHTS) - 1
+        last = scale == len(SCALE_WEIGHTS) - 1
         value = (luminance * contrast if last else contrast).mean((2, 3))
         product = product * value.clamp(min=1e-6) ** weight
         a, b = functional.avg_pool2d(a, 2), functional.avg_pool2d(b, 2)
@@ -44,14 +42,14 @@ def _similarity(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     mean_a, mean_b = _blur(a), _blur(b)
     variances = _blur(a * a) - mean_a**2 + _blur(b * b) - mean_b**2
     covariance = _blur(a * b) - mean_a * mean_b
-    luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
-    return luminance, (2 * covariance + _C2) / (variances + _C2)
+    luminance = (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1)
+    return luminance, (2 * covariance + C2) / (variances + C2)
 
 
 def _blur(x: Tensor) -> Tensor:
     """Gaussian window, only where it fits."""
-    offsets = torch.arange(_WINDOW, device=x.device, dtype=x.dtype) - _WINDOW // 2
-    taps = torch.exp(-(offsets**2) / (2 * _SPREAD**2))
+    offsets = torch.arange(WINDOW, device=x.device, dtype=x.dtype) - WINDOW // 2
+    taps = torch.exp(-(offsets**2) / (2 * SPREAD**2))
     taps = taps / taps.sum()
     channels = x.shape[1]
     column, row = taps.reshape(1, 1, -1, 1), taps.reshape(1, 1, 1, -1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..version import __version__
 
-PACKAGES = ("numpy", "ai-edge-litert", "onnxruntime", "torch")
+PACKAGES = ("numpy", "ai-edge-litert", "pillow", "pillow-jxl-plugin", "psnr-hvsm", "onnxruntime", "torch")
 """What results depend on, where it is installed."""
 
 

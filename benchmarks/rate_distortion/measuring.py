@@ -1,0 +1,111 @@
+"""Measures what the raw results lack, picture by picture, in several processes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from . import table
+from .codecs import OURS, OwnCodec, Rival, bundle_version, measure_ours, measure_rival
+from .metrics import Picture
+from .table import Measurement
+
+SUFFIXES = (".png", ".ppm", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".webp")
+
+
+@dataclass(frozen=True)
+class Work:
+    """A picture that goes through one rival, or through ours when there is none."""
+
+    picture: Path
+    rival: Rival | None
+    bundle: Path | None = None
+
+    def measure(self) -> list[Measurement]:
+        """All rows of the picture; runs in a process of its own."""
+        samples = read_picture(self.picture)
+        if self.rival is not None:
+            return list(measure_rival(self.picture.name, samples, self.rival))
+        assert self.bundle is not None
+        return list(measure_ours(self.picture.name, samples, self.bundle))
+
+
+def read_picture(path: Path) -> Picture:
+    """Its samples as RGB of 8 bit."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files of a folder, by name; raises ValueError when there are none."""
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    if not found:
+        raise ValueError(f"{folder}: no folder with pictures ({', '.join(SUFFIXES)})")
+    return found
+
+
+def versions_of(codecs: Sequence[OwnCodec | Rival], bundle: Path | None) -> dict[str, str]:
+    """What each codec is made of at present. Raises ValueError or BundleError for those that cannot run."""
+    versions = {}
+    for codec in codecs:
+        if isinstance(codec, Rival):
+            versions[codec.name] = codec.version
+        elif bundle is None:
+            raise ValueError("our codec needs --bundle, with an encoder; or measure --only rivals")
+        else:
+            versions[codec.name] = bundle_version(bundle)
+    return versions
+
+
+def measure_missing(
+    path: Path,
+    pictures: Sequence[Path],
+    codecs: Sequence[OwnCodec | Rival],
+    bundle: Path | None,
+    processes: int,
+    again: bool = False,
+) -> int:
+    """Complete the raw results in `path` for these codecs and give the number of pictures times codecs that took.
+
+    Rows are added as they come, so that a run that was stopped goes on where it was. Rows of the codecs that are not
+    of their present version are dropped, with `again` all rows. Raises ValueError or BundleError.
+    """
+    versions = versions_of(codecs, bundle)
+    kept = [
+        row
+        for row in table.read(path)
+        if row.codec not in versions or (row.version == versions[row.codec] and not again)
+    ]
+    table.write(path, kept)
+    work = list(_missing(kept, pictures, codecs, bundle))
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool, path.open("a") as file:
+        running = {pool.submit(item.measure): item for item in work}
+        for count, done in enumerate(as_completed(running), 1):
+            rows = done.result()
+            file.write(table.lines(rows))
+            file.flush()
+            kept += rows
+            item = running[done]
+            what = item.rival.name if item.rival else "ours"
+            print(f"{count} of {len(work)}: {item.picture.name} {what}", file=sys.stderr)
+    table.write(path, kept)
+    return len(work)
+
+
+def _missing(
+    rows: Sequence[Measurement], pictures: Sequence[Path], codecs: Sequence[OwnCodec | Rival], bundle: Path | None
+) -> Iterator[Work]:
+    present = {(row.picture, row.codec) for row in rows}
+    for codec in codecs:
+        if isinstance(codec, Rival):
+            yield from (Work(path, codec) for path in pictures if (path.name, codec.name) not in present)
+    if any(isinstance(codec, OwnCodec) for codec in codecs):
+        lacking = (path for path in pictures if any((path.name, codec.name) not in present for codec in OURS))
+        yield from (Work(path, None, bundle) for path in lacking)
