@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from .encoder.options import EncodeOptions
+    from .encoder.yuv_picture import YuvPicture
 
 _NO_LIMIT = 1 << 62
 """More samples than the headers can announce."""
@@ -57,7 +58,7 @@ def decode_latents(data: bytes, bundle: str | Path | None = None, options: Decod
 
 
 def encode(
-    picture: NDArray[Any] | Image,
+    picture: NDArray[Any] | Image | YuvPicture,
     bundle: str | Path | None = None,
     *,
     bpp: float | None = None,
@@ -66,7 +67,7 @@ def encode(
     roi: NDArray[np.uint8] | None = None,
     options: EncodeOptions | None = None,
 ) -> bytes:
-    """Encode samples [row, column, 3] (uint8, or uint16 in 0..1023) or a Pillow image to a code stream.
+    """Encode samples [row, column, 3] (uint8, or uint16 in 0..1023), a Pillow image or YUV planes to a code stream.
 
     `bpp` or `quality` (1..100, default 50) take the place of what `options` say about the rate; `background` is a
     colour behind transparent samples, `roi` [row, column] is 255 where details matter most. Raises PictureError,
@@ -76,12 +77,14 @@ def encode(
     from .encoder.encoder import Encoder
     from .encoder.options import EncodeOptions
     from .encoder.pictures import source_picture
+    from .encoder.yuv_picture import YuvPicture
 
     options = options or EncodeOptions()
     if bpp is not None or quality is not None:
         options = replace(options, bpp=bpp, quality=quality, beta_displacement=None)
+    source = picture if isinstance(picture, YuvPicture) else source_picture(picture, background)
     with open_bundle(bundle) as opened:
-        return Encoder(opened).encode(source_picture(picture, background), options, roi).data
+        return Encoder(opened).encode(source, options, roi).data
 
 
 def open(path: str | PathLike[str]) -> CodeStreamFile:

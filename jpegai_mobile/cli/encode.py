@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..codestream.picture_header import CHROMA_FORMATS
+from ..encoder.coded_planes import Picture
 from ..encoder.encoder import Coding, EncodedPicture, Encoder
 from ..encoder.options import (
     DEFAULT_ROI_STRENGTH,
@@ -19,8 +21,11 @@ from ..encoder.options import (
     ROI_STRENGTHS,
     EncodeOptions,
 )
-from ..encoder.pictures import mask_from_bytes, picture_from_bytes
+from ..encoder.pictures import MAX_SIZE, mask_from_bytes, picture_from_bytes
+from ..encoder.yuv_picture import STORED_AS, yuv_from_bytes
+from ..image.chroma import SUPPORTED_FORMATS
 from ..image.output_stream import output_stream
+from ..image.planes import Subsampling
 from ..native.rows import THREADS as CODER_THREADS
 from ..runtime.decoder import DEFAULT_THREADS
 from ..runtime.default_bundle import open_bundle
@@ -34,6 +39,8 @@ EXAMPLES = """examples:
   jpegai encode logo.png logo.jai --background white      a colour behind what is transparent
   jpegai encode photo.png photo.jai --bpp 0.3 --roi faces.png
   jpegai encode photo.png photo.jai --model 1 --beta-displacement -300
+  jpegai encode photo.png photo.jai --chroma 420          half as many rows and columns of chroma are coded
+  jpegai encode clip.yuv frame.jai --yuv-size 1920x1080 --yuv-format 420 --yuv-bit-depth 10
 
 The model bundle must hold encoder networks: jpegai-convert CHECKPOINTS -o BUNDLE --parts decoder,encoder
 """
@@ -75,6 +82,13 @@ def add_command(commands: Any) -> None:
         default="bop",
         help="synthesis networks that decoders are to use first (default: %(default)s)",
     )
+    parser.add_argument(
+        "--chroma", type=_chroma_format, metavar="FORMAT", help="code chroma as 444, 422 or 420 (default: the source's)"
+    )
+    yuv = parser.add_argument_group("planar YUV input", "all of Y, then U, then V; 10 bit as 16-bit little endian")
+    yuv.add_argument("--yuv-size", type=_picture_size, metavar="WIDTHxHEIGHT", help="IN is a YUV picture of this size")
+    yuv.add_argument("--yuv-format", type=_chroma_format, default=(2, 2), metavar="FORMAT", help="default 420")
+    yuv.add_argument("--yuv-bit-depth", type=int, choices=STORED_AS, default=8, help="default %(default)s")
     parser.add_argument("--roi", metavar="MASK.png", help="picture of the same size, white where details matter most")
     parser.add_argument(
         "--roi-strength",
@@ -98,6 +112,7 @@ def add_command(commands: Any) -> None:
         default=1,
         help="parts of every sub-stream that can be decoded at the same time (default: %(default)s)",
     )
+    parser.add_argument("--no-rdo", action="store_true", help="code the nearest symbols, whatever they cost")
     parser.add_argument("--no-cube-flags", action="store_true", help="skip small residuals everywhere")
     parser.add_argument("--no-model-mark", action="store_true", help="do not name the weights in the stream")
     parser.add_argument("--stats", action="store_true", help="print time, size and choices on stderr")
@@ -121,10 +136,18 @@ def run(options: argparse.Namespace) -> None:
 
 def _prepare(encoder: Encoder, options: argparse.Namespace, choices: EncodeOptions) -> Coding:
     """Read the picture and analyse it; nothing holds its samples any more after that."""
-    picture = picture_from_bytes(read_input(options.input), options.input, options.background)
-    _print_notes(picture.notes)
     mask = None if options.roi is None else mask_from_bytes(read_input(options.roi), options.roi)
-    return encoder.prepare(picture, choices, mask)
+    # Not kept in a variable: the encoder lets go of the samples as soon as it can.
+    return encoder.prepare(_read_picture(options), choices, mask)
+
+
+def _read_picture(options: argparse.Namespace) -> Picture:
+    data = read_input(options.input)
+    if options.yuv_size is not None:
+        return yuv_from_bytes(data, options.input, options.yuv_size, options.yuv_format, options.yuv_bit_depth)
+    picture = picture_from_bytes(data, options.input, options.background)
+    _print_notes(picture.notes)
+    return picture
 
 
 def _print_notes(notes: tuple[str, ...]) -> None:
@@ -145,6 +168,8 @@ def _encode_options(options: argparse.Namespace) -> EncodeOptions:
             roi_strength=options.roi_strength,
             rvs=options.rvs,
             lsbs=options.lsbs,
+            rdo=not options.no_rdo,
+            chroma=options.chroma,
             cube_flags=not options.no_cube_flags,
             coder_threads=options.coder_threads,
             num_threads=options.threads,
@@ -157,10 +182,31 @@ def _encode_options(options: argparse.Namespace) -> EncodeOptions:
 
 def _grid(text: str) -> tuple[int, int]:
     """`ROWSxCOLUMNS`."""
+    return _two_numbers(text, "ROWSxCOLUMNS")
+
+
+def _picture_size(text: str) -> tuple[int, int]:
+    """`WIDTHxHEIGHT` as (rows, columns)."""
+    width, height = _two_numbers(text, "WIDTHxHEIGHT")
+    if not 0 < height <= MAX_SIZE or not 0 < width <= MAX_SIZE:
+        raise argparse.ArgumentTypeError(f"{text!r}: a code stream holds 1x1 to {MAX_SIZE}x{MAX_SIZE}")
+    return height, width
+
+
+def _two_numbers(text: str, form: str) -> tuple[int, int]:
     parts = text.split("x")
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is not ROWSxCOLUMNS")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {form}")
     return int(parts[0]), int(parts[1])
+
+
+def _chroma_format(text: str) -> Subsampling:
+    """(vertical, horizontal) subsampling by `420` or `4:2:0`."""
+    for subsampling in SUPPORTED_FORMATS:
+        name = CHROMA_FORMATS[subsampling]
+        if text in (name, name.replace(":", "")):
+            return subsampling
+    raise argparse.ArgumentTypeError(f"{text!r} is none of 444, 422 and 420")
 
 
 def _positive_number(text: str) -> float:

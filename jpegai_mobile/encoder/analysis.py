@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codestream.components import LATENT_GRID, Z_GRID, Component, LatentSizes, grid_size
-from ..image.colour import rgb_to_yuv
+from ..codestream.tiling import Rectangle
+from ..image.planes import Planes
 from ..networks.catalogue import build
 from ..networks.measure import halo
 from ..runtime.windows import Window, equal_windows
+from .coded_planes import CodedPlanes
 from .networks import EncoderNetworks
-from .pictures import SourcePicture
 
 Array = NDArray[np.float32]
 Size = tuple[int, int]
@@ -40,35 +41,35 @@ class ComponentAnalysis:
 
 
 def analyse(
-    picture: SourcePicture, size: Size, networks: EncoderNetworks, patch: int = DEFAULT_PATCH
+    picture: CodedPlanes, networks: EncoderNetworks, patch: int = DEFAULT_PATCH
 ) -> tuple[ComponentAnalysis, ComponentAnalysis]:
-    """Luma and chroma of a picture that is coded as `size` (rows, columns), by repeating its last row and column."""
-    luma, chroma = (_analyse_component(i, picture, size, networks, patch) for i in Component)
+    """Luma and chroma of a picture."""
+    luma, chroma = (_analyse_component(i, picture, networks, patch) for i in Component)
     return luma, chroma
 
 
 def _analyse_component(
-    component: Component, picture: SourcePicture, size: Size, networks: EncoderNetworks, patch: int
+    component: Component, picture: CodedPlanes, networks: EncoderNetworks, patch: int
 ) -> ComponentAnalysis:
-    latent = _latent(component, picture, size, networks, patch)
-    z = _hyper_latent(component, latent, size, networks, patch)
+    latent = np.empty((*LatentSizes.of_picture(*picture.size).latent, component.channels), np.float32)
+    for part, core in latent_windows(component, picture, networks, patch):
+        latent[part.slices] = core
+    z = _hyper_latent(component, latent, picture.size, networks, patch)
     return ComponentAnalysis(latent, z)
 
 
-def _latent(component: Component, picture: SourcePicture, size: Size, networks: EncoderNetworks, patch: int) -> Array:
-    rows, columns = LatentSizes.of_picture(*size).latent
-    latent = np.empty((rows, columns, component.channels), np.float32)
+def latent_windows(
+    component: Component, picture: CodedPlanes, networks: EncoderNetworks, patch: int = DEFAULT_PATCH
+) -> Iterator[tuple[Rectangle, Array]]:
+    """The latent of a component in parts that cover it: where each is, and its values [row, column, C]."""
     # The transforms take an even number of rows and columns.
-    even = (size[0] + size[0] % 2, size[1] + size[1] % 2)
+    even = tuple(length + length % 2 for length in picture.size)
     margin = _margin("analysis", component, LATENT_GRID)
     with networks.analysis(component) as run:
-        for vertical, horizontal in _windows((rows, columns), patch, margin):
-            span_rows, span_columns = (
-                _samples(window, LATENT_GRID, side) for window, side in zip((vertical, horizontal), even, strict=True)
-            )
-            planes = _network_input(component, picture, span_rows, span_columns)
-            _keep(latent, run(planes, (len(span_rows), len(span_columns))), vertical, horizontal)
-    return latent
+        for windows in _windows(LatentSizes.of_picture(*picture.size).latent, patch, margin):
+            rows, columns = (_samples(window, LATENT_GRID, side) for window, side in zip(windows, even, strict=True))
+            values = run(_network_input(component, picture.window(rows, columns)), (len(rows), len(columns)))
+            yield _core(values, *windows)
 
 
 def _hyper_latent(
@@ -84,7 +85,8 @@ def _hyper_latent(
                 horizontal.start * LATENTS_PER_Z : horizontal.stop * LATENTS_PER_Z,
             ]
             extent = len(_samples(vertical, Z_GRID, size[0])), len(_samples(horizontal, Z_GRID, size[1]))
-            _keep(z, np.rint(np.clip(run(part, extent), -MAX_Z, MAX_Z)), vertical, horizontal)
+            place, core = _core(run(part, extent), vertical, horizontal)
+            z[place.slices] = np.rint(np.clip(core, -MAX_Z, MAX_Z))
     return np.ascontiguousarray(z.transpose(2, 0, 1))
 
 
@@ -110,20 +112,14 @@ def _samples(window: Window, grid: int, length: int) -> range:
     return range(window.start * grid, min(window.stop * grid, length))
 
 
-def _keep(whole: NDArray[np.generic], part: Array, vertical: Window, horizontal: Window) -> None:
-    """Put the core of a window where it belongs."""
-    whole[vertical.core_start : vertical.core_stop, horizontal.core_start : horizontal.core_stop] = part[
-        vertical.core_start - vertical.start : vertical.core_stop - vertical.start,
-        horizontal.core_start - horizontal.start : horizontal.core_stop - horizontal.start,
-    ]
+def _core(part: Array, vertical: Window, horizontal: Window) -> tuple[Rectangle, Array]:
+    """The core of a window, and where it belongs."""
+    place = Rectangle(vertical.core_start, horizontal.core_start, vertical.core_stop, horizontal.core_stop)
+    return place, part[place.relative_to(Rectangle(vertical.start, horizontal.start, 0, 0)).slices]
 
 
-def _network_input(component: Component, picture: SourcePicture, rows: range, columns: range) -> Array:
+def _network_input(component: Component, planes: Planes) -> Array:
     """Samples of a window as (sample - 127.5) / 128: luma, or the four row-major phases each of Y, U and V."""
-    # Beyond the picture its last row and column are repeated, first up to the coded size, then to an even one.
-    last = [length - 1 for length in picture.size]
-    inside = np.ix_(np.minimum(rows, last[0]), np.minimum(columns, last[1]))
-    planes = rgb_to_yuv(picture.samples[inside], picture.bit_depth)
     if component is Component.LUMA:
         chosen = [planes.y]
     else:

@@ -21,16 +21,17 @@ from ..runtime.bundle import Bundle
 from ..runtime.decoder import choose_precision
 from ..runtime.model_networks import ModelNetworks
 from .analysis import ComponentAnalysis, analyse
+from .coded_planes import CodedPlanes, Picture
 from .cube_flags import set_cube_flags
 from .header import chroma_displacement, picture_header, set_beta_displacement, set_quality_map
 from .hyper_scales import hyper_scales
 from .networks import EncoderNetworks, check_encodable, encodable_models
 from .options import DEFAULT_QUALITY, EncodeOptions
-from .pictures import SourcePicture
 from .quality import displacement, nearest_model, position_of_bpp, position_of_quality
 from .quality_map import encode_quality_map, quality_map_of
 from .quantisation import QuantisedComponent, quantise_component
 from .rate_control import TOLERANCE, ScaleHistogram, search
+from .refinement import refine
 from .substreams import encode_hyper_latents, encode_residuals
 
 
@@ -57,12 +58,12 @@ class Encoder:
     _decoders: dict[tuple[int, str, str, int], ModelNetworks] = field(default_factory=dict)
 
     def encode(
-        self, picture: SourcePicture, options: EncodeOptions | None = None, roi: NDArray[np.uint8] | None = None
+        self, picture: Picture, options: EncodeOptions | None = None, roi: NDArray[np.uint8] | None = None
     ) -> EncodedPicture:
         """Encode a picture; `roi` [row, column] is white where it matters. Raises PictureError or BundleError."""
         return self.prepare(picture, options or EncodeOptions(), roi).encode()
 
-    def prepare(self, picture: SourcePicture, options: EncodeOptions, roi: NDArray[np.uint8] | None = None) -> Coding:
+    def prepare(self, picture: Picture, options: EncodeOptions, roi: NDArray[np.uint8] | None = None) -> Coding:
         """Run the networks that do not depend on the rate; raises PictureError or BundleError.
 
         The picture itself is not needed any more for coding it.
@@ -75,7 +76,11 @@ class Encoder:
         tables = self.bundle.entropy_model_bytes(model)
         precision = choose_precision(self.bundle, options.precision)
         networks = EncoderNetworks(self.bundle, model, precision, options.num_threads)
-        analysis = analyse(picture, (header.height, header.width), networks)
+        coded = CodedPlanes(picture, (header.height, header.width), header.coded_subsampling)
+        analysis = analyse(coded, networks)
+        del picture, coded  # what follows takes its memory again
+        if options.weighs_rate:
+            refine(analysis, header, networks, options.operating_point)
         quality_map = None if roi is None else quality_map_of(roi, header.sizes.latent, options.roi_strength)
         decoder = self._decoder(model, precision, options)
         return Coding(header, options, beta, tables, analysis, decoder, quality_map)
@@ -173,11 +178,13 @@ class Coding:
             self._hyper_scales[component],
             self.networks,
             self.quality_map,
+            self.options.weighs_rate,
         )
 
     def _residual_streams(self, component: Component) -> list[SubStream | None]:
         """The sub-stream of every region."""
-        set_cube_flags(self.header, component, None)
+        if self.options.cube_flags:
+            set_cube_flags(self.header, component, None)
         quantised = self.quantise(component)
         if self.options.cube_flags and set_cube_flags(self.header, component, quantised.worth_of_skipped):
             quantised = self.quantise(component)

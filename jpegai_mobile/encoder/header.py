@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from ..codestream.components import LATENT_CHANNELS
-from ..codestream.picture_header import BETA_OFFSET, BIT_DEPTHS, MIN_SIZE, TILE_UNIT, ComponentHeader, PictureHeader
+from ..codestream.picture_header import (
+    BETA_OFFSET,
+    BIT_DEPTHS,
+    CHROMA_FORMATS,
+    MIN_SIZE,
+    TILE_UNIT,
+    ComponentHeader,
+    PictureHeader,
+)
 from ..codestream.tiling import region_step
 from ..errors import PictureError
+from ..image.chroma import FORMAT_444
+from ..image.layout import RGB, YUV
+from ..image.planes import Subsampling
+from .coded_planes import Picture
 from .options import MAX_BETA, MIN_BETA, OPERATING_POINTS, EncodeOptions
-from .pictures import SourcePicture
 
 LEVEL_AREAS = (6220800, 24883200, 99532800, 149817600, 398131200)
 """Largest number of coded samples of levels 1.x to 5.x."""
@@ -18,12 +29,13 @@ TILED_ABOVE = 1 << 20
 TILE_SIZE, TILE_OVERLAP = 1024, 64
 
 
-def picture_header(picture: SourcePicture, model: int, options: EncodeOptions) -> PictureHeader:
+def picture_header(picture: Picture, model: int, options: EncodeOptions) -> PictureHeader:
     """The header of a picture, with beta displacement 0; raises PictureError when it is above every level."""
     # What is beyond the picture is not displayed.
     rows, columns = (max(length, MIN_SIZE) for length in picture.size)
     profile, transforms = OPERATING_POINTS[options.operating_point]
     _check_regions((rows, columns), options.regions)
+    coded = _coded_subsampling(picture, options)
     luma, chroma = (_component_header(rows * columns, i, options) for i in LATENT_CHANNELS)
     return PictureHeader(
         decoder_profile_id=profile,
@@ -35,6 +47,11 @@ def picture_header(picture: SourcePicture, model: int, options: EncodeOptions) -
         diff_display_img_width=columns - picture.size[1],
         diff_display_img_height=rows - picture.size[0],
         bit_depth_idc=BIT_DEPTHS.index(picture.bit_depth),
+        s_ver_minus1=picture.subsampling[0] - 1,
+        s_hor_minus1=picture.subsampling[1] - 1,
+        c_ver_minus1=coded[0] - 1,
+        c_hor_minus1=coded[1] - 1,
+        colour_transform_idx=RGB if picture.is_rgb else YUV,
         model_id=model,
         multi_threading_z=int(options.coder_threads > 1),
         log2_num_threads_z_minus1=_log2_minus1(options.coder_threads),
@@ -77,6 +94,15 @@ def set_quality_map(header: PictureHeader, entropy_index: int, options: EncodeOp
     header.quality_map_entropy_index = entropy_index
     header.multi_threading_q = int(options.coder_threads > 1)
     header.log2_num_threads_q_minus1 = _log2_minus1(options.coder_threads)
+
+
+def _coded_subsampling(picture: Picture, options: EncodeOptions) -> Subsampling:
+    """The chroma format that is coded; raises PictureError for one that a source in another format cannot have."""
+    coded = picture.subsampling if options.chroma is None else options.chroma
+    if picture.subsampling not in (coded, FORMAT_444):
+        names = CHROMA_FORMATS[picture.subsampling], CHROMA_FORMATS[coded]
+        raise PictureError(f"a {names[0]} picture cannot be coded as {names[1]}")
+    return coded
 
 
 def _check_regions(size: tuple[int, int], regions: tuple[int, int]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..codestream.picture_header import MAX_INDEPENDENT_REGIONS
+from ..image.chroma import SUPPORTED_FORMATS
+from ..image.planes import Subsampling
 from ..native.rows import THREADS
 from ..runtime.decoder import DEFAULT_THREADS
 from ..runtime.entropy_engine import ENGINES
@@ -43,6 +45,10 @@ class EncodeOptions:
     """Whether steps are adapted to the local variance; a gain of 0.03 dB or so at medium and high rates."""
     lsbs: bool = False
     """Whether decoders are to scale the latents by their local variance; worth 0.01 dB at most."""
+    rdo: bool = True
+    """Whether latents are refined and symbols weighed against their bits; never with a model or displacement given."""
+    chroma: Subsampling | None = None
+    """Chroma format (vertical, horizontal subsampling) that is coded; None takes the source's."""
     cube_flags: bool = True
     """Whether blocks may be coded in full where skipping would hurt."""
     coder_threads: int = 1
@@ -57,6 +63,11 @@ class EncodeOptions:
     """level_idc; None takes the lowest that the size and the model allow."""
     model_mark: bool = True
     """Whether the stream names the weights that it was made with, in a user data segment."""
+
+    @property
+    def weighs_rate(self) -> bool:
+        """Whether symbols are chosen: a given model or displacement asks for the plain stream."""
+        return self.rdo and self.model is None and self.beta_displacement is None
 
     def __post_init__(self) -> None:
         """Raises ValueError for choices that make no sense."""
@@ -73,6 +84,8 @@ class EncodeOptions:
                 raise ValueError(f"beta displacement {beta} is not in {MIN_BETA}..{MAX_BETA}")
         if self.operating_point not in OPERATING_POINTS:
             raise ValueError(f"operating point {self.operating_point!r} is none of {', '.join(OPERATING_POINTS)}")
+        if self.chroma is not None and self.chroma not in SUPPORTED_FORMATS:
+            raise ValueError(f"chroma format {self.chroma} is none of (1, 1), (1, 2), (2, 2)")
         if self.coder_threads not in THREADS:
             raise ValueError(f"{self.coder_threads} coder threads: must be one of {', '.join(map(str, THREADS))}")
         if min(self.regions) < 1 or self.regions[0] * self.regions[1] > MAX_INDEPENDENT_REGIONS:

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
 
 from ..errors import PictureError
-from ..image.colour import Samples
+from ..image.chroma import FORMAT_444
+from ..image.colour import Samples, rgb_to_yuv
+from ..image.planes import Planes, Size, Subsampling
 
 TEN_BIT_PEAK = 1023
 SIXTEEN_BIT_PEAK = 65535
@@ -39,7 +41,7 @@ _PROMOTED_MODE = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA"
 
 @dataclass(frozen=True, eq=False)
 class SourcePicture:
-    """A picture to encode."""
+    """An RGB picture to encode."""
 
     samples: Samples
     """[row, column, (R, G, B)]: uint8, or uint16 in 0..1023."""
@@ -52,9 +54,23 @@ class SourcePicture:
         return 8 if self.samples.dtype == np.uint8 else 10
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> Size:
         """Rows, columns."""
         return self.samples.shape[0], self.samples.shape[1]
+
+    @property
+    def subsampling(self) -> Subsampling:
+        """RGB has as many samples of every kind."""
+        return FORMAT_444
+
+    @property
+    def is_rgb(self) -> bool:
+        """True."""
+        return True
+
+    def planes(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Planes:
+        """Y, U, V (0..255) at those rows and columns."""
+        return rgb_to_yuv(self.samples[np.ix_(rows, columns)], self.bit_depth)
 
 
 def picture_from_bytes(data: bytes, name: str, background: str | None = None) -> SourcePicture:

@@ -28,6 +28,7 @@ from ..runtime.model_networks import ModelNetworks
 from ..runtime.windows import equal_windows
 from .analysis import ComponentAnalysis
 from .cube_flags import cost_of_zeros, gain_of_coding
+from .dead_zone import rounded
 
 Array = NDArray[np.float32]
 WINDOW = 32
@@ -92,10 +93,12 @@ def quantise_component(
     hyper_scale: NDArray[np.int16],
     networks: ModelNetworks,
     quality_map: NDArray[np.int8] | None = None,
+    dead_zone: bool = False,
 ) -> QuantisedComponent:
     """Residual symbols of a component for the beta displacement and tools of a picture header.
 
-    `hyper_scale` is the output of the hyper scale decoder, `networks` are those of the decoder.
+    `hyper_scale` is the output of the hyper scale decoder, `networks` are those of the decoder. With `dead_zone`
+    symbols are not the nearest ones but those that are worth their bits.
     """
     header = picture.components[component]
     index, mask, blocks = _coding_tables(picture, component, tables, hyper_scale, quality_map)
@@ -104,7 +107,8 @@ def quantise_component(
     if header.num_chs < component.channels:
         coded = mask.copy()
         coded[header.num_chs :] = False
-    quantiser = _Quantiser(component, Steps(scalers, blocks, quality_map), analysis, coded, networks)
+    steps = Steps(scalers, blocks, quality_map)
+    quantiser = _Quantiser(component, steps, analysis, coded, networks, index if dead_zone else None)
     for region, window in _windows(picture):
         quantiser.run(region, window)
     return QuantisedComponent(quantiser.residual, index, mask, quantiser.gain - cost_of_zeros(index, mask))
@@ -152,9 +156,10 @@ class _Quantiser:
         analysis: ComponentAnalysis,
         coded: NDArray[np.bool_],
         networks: ModelNetworks,
+        table_index: NDArray[np.uint8] | None,
     ) -> None:
         self._component, self._steps, self._analysis = component, steps, analysis
-        self._coded, self._networks = coded, networks
+        self._coded, self._networks, self._table_index = coded, networks, table_index
         self.residual = np.zeros(coded.shape, np.int16)
         self.gain = np.zeros(coded.shape[1:], np.float32)
 
@@ -198,7 +203,11 @@ class _Quantiser:
         """Symbols and gain of those rows and columns of a window."""
         values = self._analysis.latent[seen.slices][part] - prediction[part]
         values *= self._steps.multipliers(seen)[part]
-        symbols = np.clip(np.rint(values), -MAX_SYMBOL, MAX_SYMBOL)
+        if self._table_index is None:
+            symbols = np.rint(values)
+        else:
+            symbols = rounded(values, self._table_index[:, *seen.slices][:, *part].transpose(1, 2, 0))
+        symbols = np.clip(symbols, -MAX_SYMBOL, MAX_SYMBOL)
         coded = self._coded[:, *seen.slices][:, *part].transpose(1, 2, 0)
         gain = gain_of_coding(values, symbols, coded)
         return np.where(coded, symbols, 0).transpose(2, 0, 1).astype(np.int16), gain

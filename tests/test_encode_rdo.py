@@ -1,0 +1,76 @@
+"""What an encoder that is free to choose its symbols does: dead zone and refined latents."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jpegai_mobile import EncodeOptions
+from jpegai_mobile.encoder import refinement
+from jpegai_mobile.encoder.coded_planes import CodedPlanes
+from jpegai_mobile.encoder.dead_zone import STEPS_PER_BIT, rounded
+from jpegai_mobile.encoder.symbol_costs import LARGEST, MAGNITUDE_BITS
+from jpegai_mobile.entropy.coding_tables import residual_tables
+from jpegai_mobile.entropy.me_tans import encode_rows
+from jpegai_mobile.entropy.residual_masses import RESIDUAL_MASSES
+from jpegai_mobile.image.colour import yuv_to_rgb
+
+from .encoding import own_decoder, own_encoder, photo, psnr, random_picture
+
+
+@pytest.mark.parametrize("table", range(0, 32, 5))
+def test_costs_are_those_of_the_coder(table: int) -> None:
+    rng = np.random.default_rng(table)
+    bound = len(RESIDUAL_MASSES[table]) // 2
+    values = np.clip(np.rint(rng.normal(0, bound / 2, 4000)), -bound - 20, bound + 20).astype(int)
+    coded = 8 * len(encode_rows([([residual_tables()[table]] * len(values), values.tolist())], 1))
+    expected = MAGNITUDE_BITS[table, np.minimum(np.abs(values), LARGEST)].sum()
+    assert coded == pytest.approx(expected, rel=0.06, abs=200)
+
+
+def test_symbols_are_the_cheaper_of_two() -> None:
+    rng = np.random.default_rng(1)
+    tables = rng.integers(0, 32, (40, 50, 20)).astype(np.uint8)
+    values = (rng.normal(0, 1, tables.shape) * rng.choice([0.5, 3, 300], tables.shape)).astype(np.float32)
+    symbols = rounded(values, tables)
+    nearest = np.rint(values)
+
+    def cost(candidate: np.ndarray) -> np.ndarray:
+        magnitudes = np.minimum(np.abs(candidate), LARGEST).astype(int)
+        return np.square(values - candidate) + STEPS_PER_BIT * MAGNITUDE_BITS[tables, magnitudes]
+
+    smaller = np.sign(nearest) * np.maximum(np.abs(nearest) - 1, 0)
+    assert np.all((symbols == nearest) | (symbols == smaller))
+    assert np.all(cost(symbols) <= np.minimum(cost(nearest), cost(smaller)) + 0.02)
+    assert 0.005 < np.mean(symbols != nearest) < 0.2
+
+
+def test_a_given_displacement_is_coded_plainly() -> None:
+    for options in ({"beta_displacement": 0}, {"model": 1}):
+        plain, free = (own_encoder().encode(photo(), EncodeOptions(**options, rdo=rdo)).data for rdo in (False, True))
+        assert plain == free
+    assert own_encoder().encode(photo(), EncodeOptions(rdo=False)).data == plain
+    assert own_encoder().encode(photo(), EncodeOptions()).data != plain
+
+
+def test_more_quality_for_the_same_bits() -> None:
+    plain, free = (own_encoder().encode(photo(), EncodeOptions(bpp=1.0, rdo=rdo)).data for rdo in (False, True))
+    ours, theirs = (psnr(yuv_to_rgb(own_decoder().decode(data).planes, 8), photo().samples) for data in (free, plain))
+    assert ours > theirs + 0.1
+
+
+def test_refinement_does_not_depend_on_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture, options = random_picture(331, 227, 3), EncodeOptions(chroma=(2, 2))
+    whole = own_encoder().prepare(picture, options).analysis
+    monkeypatch.setattr(refinement, "PATCH", 12)
+    for part, expected in zip(own_encoder().prepare(picture, options).analysis, whole, strict=True):
+        assert np.array_equal(part.latent, expected.latent)
+
+
+def test_windows_of_a_subsampled_picture_are_parts_of_it() -> None:
+    picture = random_picture(133, 70, 4)
+    whole = CodedPlanes(picture, (133, 70), (2, 2)).window(range(134), range(70))
+    part = CodedPlanes(picture, (133, 70), (2, 2)).window(range(64, 134), range(16, 48))
+    for name in "yuv":
+        assert np.array_equal(getattr(part, name), getattr(whole, name)[64:, 16:48])
+    assert np.array_equal(whole.u[::2], whole.u[1::2])
