@@ -84,7 +84,7 @@ static jai_status run_layer(jai_pool *pool, const jai_layer *layer, const float 
     return JAI_OK;
 }
 
-/* `hidden` holds floats here, [z row][z column][channel], and `weight` those of the last layer. */
+/* `hidden` holds floats here, [z row][z column][channel], and `output` the weights of the last layer. */
 jai_status jai_scale_decoder_open(jai_scale_decoder *decoder, jai_pool *pool, const jai_component_tables *tables,
                                   const int8_t *z, uint32_t rows, uint32_t columns)
 {
@@ -104,7 +104,7 @@ jai_status jai_scale_decoder_open(jai_scale_decoder *decoder, jai_pool *pool, co
     JAI_TRY(run_layer(pool, &tables->layer[1], middle, rows, columns, hidden));
     JAI_TRY(load_weights(pool, &tables->layer[JAI_HSD_LAYERS - 1], &weights));
     *decoder = (jai_scale_decoder){
-        .tables = tables, .columns = columns, .hidden = hidden, .weight = (int16_t *)(void *)weights};
+        .tables = tables, .columns = columns, .hidden = hidden, .output = (int32_t *)(void *)weights};
     jai_pool_free(pool, input);
     jai_pool_free(pool, middle);
     return JAI_OK;
@@ -113,7 +113,7 @@ jai_status jai_scale_decoder_open(jai_scale_decoder *decoder, jai_pool *pool, co
 void jai_scale_decoder_close(jai_scale_decoder *decoder, jai_pool *pool)
 {
     jai_pool_free(pool, decoder->hidden);
-    jai_pool_free(pool, decoder->weight);
+    jai_pool_free(pool, decoder->output);
 }
 
 void jai_scale_decoder_run(jai_scale_decoder *decoder, uint32_t channel, const jai_rectangle *region,
@@ -121,7 +121,7 @@ void jai_scale_decoder_run(jai_scale_decoder *decoder, uint32_t channel, const j
 {
     const jai_layer *layer = &decoder->tables->layer[JAI_HSD_LAYERS - 1];
     const float *hidden = (const float *)(const void *)decoder->hidden;
-    const float *weights = (const float *)(const void *)decoder->weight;
+    const float *weights = (const float *)(const void *)decoder->output;
     for (uint32_t row = region->top; row < region->bottom; row++) {
         for (uint32_t column = region->left; column < region->right; column++) {
             const uint32_t phase = row % JAI_HSD_UPSAMPLING * JAI_HSD_UPSAMPLING + column % JAI_HSD_UPSAMPLING;

@@ -135,12 +135,6 @@ class NativeContext:
         self._objects.append((kind, handle))
         return handle
 
-    def close(self, handle: c.c_void_p) -> None:
-        """Close an object before its context goes."""
-        kind = next(kind for kind, opened in self._objects if opened is handle)
-        self._objects.remove((kind, handle))
-        getattr(self.functions, f"jai_{kind}_close")(handle)
-
     def __del__(self) -> None:
         for kind, handle in getattr(self, "_objects", ()):
             getattr(self.functions, f"jai_{kind}_close")(handle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes as c
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ SCALE_INDEX, SIGMA, SKIP_MASK, BLOCK_AVERAGE, LEF_SIGMA = (1 << bit for bit in r
 """Bits of jai_options.arrays."""
 SPARSE_RESIDUAL = 64
 """Another one: the residual is kept without its zeros."""
+MODELS_HELD = 4
+"""Models that stay open: those of a codec."""
 
 
 class _ComponentArrays(c.Structure):
@@ -80,8 +83,8 @@ def decode_entropy_stage(
 ) -> EntropyArrays:
     """Arrays of a code stream, from its bytes and those of `entropy_<model>.bin`.
 
-    `byte_limit` is the most memory that the native core may hold at a time, its result included. Raises
-    InvalidStream, Unsupported, LimitExceeded or BundleError.
+    `byte_limit` is the most memory that the native core may hold at a time, its result included; models, which stay
+    open from one decode to the next, are not counted. Raises InvalidStream, Unsupported, LimitExceeded or BundleError.
     """
     wanted = SCALE_INDEX | SIGMA | SKIP_MASK
     context, _, arrays = _decode(data, model, wanted, max_channels, max_samples, allow_missing_regions, byte_limit)
@@ -138,11 +141,24 @@ def _decode(
     if max_channels is not None:
         options.max_channels[:] = [min(max_channels[i], i.channels) for i in Component]
     stream = context.open("stream", "jai_stream_open", data, len(data), c.byref(options))
-    tables = context.open("model", "jai_model_open", model, len(model))
     arrays = c.c_void_p()
-    context.call("jai_stream_decode", stream, tables, c.byref(options), c.byref(arrays))
-    context.close(tables)
+    context.call("jai_stream_decode", stream, _OpenModel.of(model).handle, c.byref(options), c.byref(arrays))
     return context, stream, _Arrays.from_address(arrays.value or 0)
+
+
+class _OpenModel:
+    """Integer tables, checked and packed by the library."""
+
+    def __init__(self, model: bytes) -> None:
+        self._bytes = model  # the library reads them in place
+        self._context = NativeContext()
+        self.handle = self._context.open("model", "jai_model_open", model, len(model))
+
+    @staticmethod
+    @lru_cache(MODELS_HELD)
+    def of(model: bytes) -> _OpenModel:
+        """The open model of these bytes; raises BundleError."""
+        return _OpenModel(model)
 
 
 def stream_options(context: NativeContext, max_samples: int, allow_missing_regions: bool = False) -> Options:

@@ -64,6 +64,7 @@ class Decoder:
 
     bundle: Bundle
     _networks: dict[tuple[int, str, str, int, int], NetworkPool] = field(default_factory=dict)
+    _entropy_models: dict[int, tuple[bytes, EntropyModel]] = field(default_factory=dict)
 
     def decode(self, data: bytes, options: DecodeOptions | None = None) -> DecodedPicture:
         """Decode a code stream; raises InvalidStream, Unsupported, LimitExceeded or BundleError."""
@@ -91,12 +92,12 @@ class Decoder:
             options.patch,
             options.filters,
         )
-        tables = self.bundle.entropy_model_bytes(stream.picture.model_id)
+        tables, model = self._entropy_model(model_id)
         if names_other_model(stream.user_data, tables):
             raise BundleError(f"the stream was made with other weights than model {model_id} of the bundle")
         entropy = EntropyOptions(options.engine, options.max_channels, options.max_samples, options.allow_partial)
         decoded = run_symbol_decoding(data, stream, tables, entropy)
-        symbols = Symbols(stream.picture, EntropyModel.from_bytes(tables), decoded)
+        symbols = Symbols(stream.picture, model, decoded)
         networks = self._networks_for(model_id, point, precision, plan.workers, options.num_threads)
         return Reconstruction(stream, symbols, networks, plan.patch)
 
@@ -108,6 +109,13 @@ class Decoder:
             note = f"decoded at operating point {used}; the model bundle does not hold {first}, which comes first"
             return (note, *reconstruction.notes)
         return reconstruction.notes
+
+    def _entropy_model(self, model_id: int) -> tuple[bytes, EntropyModel]:
+        """The integer tables of a model, as they are stored and parsed."""
+        if model_id not in self._entropy_models:
+            tables = self.bundle.entropy_model_bytes(model_id)
+            self._entropy_models[model_id] = tables, EntropyModel.from_bytes(tables)
+        return self._entropy_models[model_id]
 
     def _networks_for(self, model: int, point: str, precision: str, workers: int, threads: int) -> NetworkPool:
         """Networks for every patch that is computed at a time."""

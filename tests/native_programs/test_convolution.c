@@ -14,18 +14,19 @@ static uint32_t random_bits(void)
     return state >> 8;
 }
 
-/* A number of [-128, 127]; extremes are frequent. */
-static int16_t random_int8(void)
+/* A number of [low, 127]; extremes are frequent. */
+static int8_t random_from(int32_t low)
 {
     const uint32_t bits = random_bits();
-    return (int16_t)(bits % 4 == 0 ? -128 : bits % 4 == 1 ? 127 : (int32_t)(bits / 4 % 256) - 128);
+    const int32_t between = (int32_t)(bits / 4 % (uint32_t)(128 - low)) + low;
+    return (int8_t)(bits % 4 == 0 ? low : bits % 4 == 1 ? 127 : between);
 }
 
 int main(void)
 {
     static const size_t lengths[] = {96, 160, 288, 480};
-    static int16_t weight[GROUP * 3 * MAX_LENGTH];
-    static int16_t input[3 * (MAX_LENGTH + MAX_POSITIONS * MAX_STEP)];
+    static int8_t weight[GROUP * 3 * MAX_LENGTH];
+    static uint8_t input[3 * (MAX_LENGTH + MAX_POSITIONS * MAX_STEP)];
     int32_t expected[GROUP * MAX_POSITIONS];
     int32_t output[GROUP * MAX_POSITIONS];
     for (unsigned i = 0; i < CASES; i++) {
@@ -36,10 +37,10 @@ int main(void)
             shift[o] = (uint8_t)(random_bits() % 32);
         }
         for (size_t k = 0; k < sizeof weight / sizeof *weight; k++) {
-            weight[k] = random_int8();
+            weight[k] = random_from(-128);
         }
         for (size_t k = 0; k < sizeof input / sizeof *input; k++) {
-            input[k] = random_int8();
+            input[k] = (uint8_t)random_from(0);
         }
         const size_t length = lengths[i % 4];
         jai_convolution job = {.weight = weight, .bias = bias, .shift = shift, .input = input};

@@ -143,7 +143,7 @@ static void load_quality_offset(component_stage *s, const jai_rectangle *region)
     }
 }
 
-/* Fills the planes of a channel. */
+/* Fills the planes of a channel. Plain loops over one plane each are what compilers turn into vector code. */
 static void prepare_channel(component_stage *s, uint32_t channel, const jai_rectangle *region)
 {
     const jai_picture_header *picture = &s->stream->picture;
@@ -152,7 +152,12 @@ static void prepare_channel(component_stage *s, uint32_t channel, const jai_rect
                            picture->beta_displacement_log_plus_2048[s->component] - 2048;
     jai_scale_decoder_run(&s->scale_decoder, channel, region, s->scale_index);
     for (size_t i = 0; i < count; i++) {
-        s->scale_index[i] += offset + s->quality_offset[i];
+        s->scale_index[i] += offset;
+    }
+    if (s->stream->arrays.quality_map != NULL) {
+        for (size_t i = 0; i < count; i++) {
+            s->scale_index[i] += s->quality_offset[i];
+        }
     }
     jai_skip_mask(s->scale_index, s->kept, s->mask, count);
     const uint32_t rows = region->bottom - region->top;
@@ -164,9 +169,7 @@ static void prepare_channel(component_stage *s, uint32_t channel, const jai_rect
         jai_scale_sigma(s->header, picture->model_id, channel, s->scale_index, s->average, rows, columns,
                         s->scaled_sigma);
     }
-    for (size_t i = 0; i < count; i++) {
-        s->table_index[i] = jai_table_index(s->sigma[i]);
-    }
+    jai_table_indices(s->sigma, s->table_index, count);
 }
 
 static void store_channel(const component_stage *s, uint32_t channel, const jai_rectangle *region)

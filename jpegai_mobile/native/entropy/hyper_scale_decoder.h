@@ -15,9 +15,8 @@ enum { JAI_MAX_SIGMA_INDEX = 31 * 128 - 1 };
 typedef struct jai_scale_decoder {
     const jai_component_tables *tables;
     uint32_t columns; /* of z */
-    int16_t *hidden;  /* [z row][z column][channel], 0..127 */
-    int16_t *weight;  /* of four output channels of a layer, widened */
-    int32_t *output;  /* of a line of positions */
+    uint8_t *hidden;  /* [z row][z column][channel], 0..127 */
+    int32_t *output;  /* of a line of positions: a group of output channels each */
 } jai_scale_decoder;
 
 /* Runs the first two layers on z, int8 [channels][rows][columns]; memory comes from `pool`. */

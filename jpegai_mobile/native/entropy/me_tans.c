@@ -15,6 +15,11 @@ static unsigned log2_floor(uint32_t value)
     return log2;
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* One thread has two lanes that take turns, several threads have a lane each. */
 static unsigned lane_mask(unsigned threads)
 {
@@ -120,6 +125,45 @@ static void remember_escaped(jai_tans_row *row, uint64_t position, unsigned thre
     }
 }
 
+static bool all_coded(const uint8_t *mask, size_t count)
+{
+    uint8_t all = 1;
+    for (size_t i = 0; i < count; i++) {
+        all &= mask[i];
+    }
+    return all != 0;
+}
+
+/*
+ * Decodes with one thread while all positions are coded and none is escaped; returns how many positions that was. The
+ * coder stays in registers, where the two lanes take turns without delay.
+ */
+static size_t decode_dense(jai_tans_row *row, const jai_tans_table *tables, const uint8_t *restrict table_index,
+                           int16_t *restrict value, size_t count)
+{
+    jai_tans_decoder *decoder = row->decoder;
+    jai_bit_stack stack = decoder->stack[0];
+    const unsigned first = (unsigned)row->position & 1;
+    uint32_t state = decoder->lane[first];
+    uint32_t next_state = decoder->lane[first ^ 1];
+    size_t i = 0;
+    for (; i < count; i++) {
+        const jai_tans_entry entry = tables[table_index[i]].entry[state];
+        if ((entry & ESCAPE_FLAG) != 0) {
+            break;
+        }
+        const uint32_t bits = jai_bit_stack_pop(&stack, entry >> BITS_SHIFT & BITS_MASK);
+        value[i] = (int16_t)(entry >> SYMBOL_SHIFT);
+        state = next_state;
+        next_state = (entry + bits) & (JAI_TANS_STATES - 1);
+    }
+    decoder->lane[first ^ (i & 1)] = (uint8_t)state;
+    decoder->lane[first ^ (i & 1) ^ 1] = (uint8_t)next_state;
+    decoder->stack[0] = stack;
+    row->position += i;
+    return i;
+}
+
 /* Stores the indices of the coded positions of a piece; returns how many there are. */
 static size_t coded_positions(const uint8_t *mask, size_t count, uint8_t index[PIECE])
 {
@@ -162,12 +206,17 @@ jai_status jai_tans_row_decode(jai_tans_row *row, const jai_tans_table *tables, 
                                const uint8_t *mask, int16_t *value, size_t count)
 {
     while (count != 0) {
-        const size_t piece = count < PIECE ? count : PIECE;
-        decode_piece(row, tables, table_index, mask, value, piece);
-        table_index += piece;
-        mask += piece;
-        value += piece;
-        count -= piece;
+        const size_t piece = least(count, PIECE);
+        const bool dense = row->decoder->threads == 1 && all_coded(mask, piece);
+        size_t done = dense && row->escaped == 0 ? decode_dense(row, tables, table_index, value, piece) : 0;
+        if (done == 0) {
+            done = dense ? least(piece, JAI_TANS_GROUP - (size_t)row->position % JAI_TANS_GROUP) : piece;
+            decode_piece(row, tables, table_index, mask, value, done);
+        }
+        table_index += done;
+        mask += done;
+        value += done;
+        count -= done;
     }
     return check_bits_left(row->decoder);
 }

@@ -6,14 +6,19 @@
 
 enum { JAI_HSD_LAYERS = 3, JAI_HSD_UPSAMPLING = 4 };
 
-/* One layer of the hyper scale decoder: (sum of weight * input + bias) >> shift per output channel. */
+/*
+ * One layer of the hyper scale decoder: (sum of weight * input + bias) >> shift per output channel. The first layer
+ * reads z, from -31 up; packed, its bias makes up for reading symbols, from 0 up.
+ */
 typedef struct jai_layer {
     uint32_t out;
     uint32_t in;
     uint32_t kernel;
-    const uint8_t *weight; /* int8 [out][in][kernel][kernel] */
-    const uint8_t *bias;   /* int32 [out], little endian, magnitude at most 2^30 */
-    const uint8_t *shift;  /* [out], 0..31 */
+    const uint8_t *weight;       /* int8 [out][in][kernel][kernel] */
+    const uint8_t *bias;         /* int32 [out], little endian, magnitude at most 2^30 */
+    const uint8_t *shift;        /* [out], 0..31 */
+    const int8_t *packed_weight; /* for jai_convolve: [out / 16][kernel][kernel * in / 4][16][4] */
+    const int32_t *packed_bias;  /* [out] */
 } jai_layer;
 
 typedef struct jai_component_tables {

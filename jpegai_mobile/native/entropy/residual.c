@@ -3,6 +3,14 @@
 /* An escaped value is one bit that tells its length, then (magnitude above the bound) << 1 | sign. */
 enum { SHORT_BITS = 3, LONG_BITS = 16 };
 
+void jai_table_indices(const int32_t *restrict sigma, uint8_t *restrict table_index, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const int32_t index = (sigma[i] + 64) >> 7;
+        table_index[i] = (uint8_t)(index < 0 ? 0 : index >= JAI_RESIDUAL_TABLES ? JAI_RESIDUAL_TABLES - 1 : index);
+    }
+}
+
 int32_t jai_residual_read_escape(jai_bit_stack *stack, int16_t symbol)
 {
     const unsigned bits = jai_bit_stack_pop(stack, 1) != 0 ? SHORT_BITS : LONG_BITS;

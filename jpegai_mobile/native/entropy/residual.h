@@ -4,12 +4,8 @@
 
 #include "residual_tables.h"
 
-/* Index of the coding table for sigma in the log domain (7 fractional bits). */
-static inline uint8_t jai_table_index(int32_t sigma)
-{
-    const int32_t index = (sigma + 64) >> 7;
-    return (uint8_t)(index < 0 ? 0 : index >= JAI_RESIDUAL_TABLES ? JAI_RESIDUAL_TABLES - 1 : index);
-}
+/* The coding table of every position, chosen by its sigma in the log domain (7 fractional bits). */
+void jai_table_indices(const int32_t *sigma, uint8_t *table_index, size_t count);
 
 /* Reads an escaped residual, for jai_tans_row_begin. */
 int32_t jai_residual_read_escape(jai_bit_stack *stack, int16_t symbol);

@@ -38,7 +38,8 @@ void jai_kept_positions(const jai_picture_header *header, const jai_component_he
     }
 }
 
-void jai_skip_mask(const int32_t *scale_index, const uint8_t *kept, uint8_t *mask, size_t count)
+void jai_skip_mask(const int32_t *restrict scale_index, const uint8_t *restrict kept, uint8_t *restrict mask,
+                   size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         mask[i] = (uint8_t)((scale_index[i] > JAI_SKIP_THRESHOLD) | kept[i]);
