@@ -94,10 +94,10 @@ def main() -> None:
 def _synthesis(
     networks: ModelNetworks, component: Component, latents: np.ndarray, extent: tuple[int, int]
 ) -> Callable[[], object]:
+    luma, chroma = np.split(latents, [Component.LUMA.channels], axis=2)
     if component is Component.LUMA:
-        luma = np.ascontiguousarray(latents[..., : component.channels])
         return lambda: networks.synthesis_luma(luma, extent)
-    return lambda: networks.synthesis_chroma(latents, extent)
+    return lambda: networks.synthesis_chroma(luma, chroma, extent)
 
 
 if __name__ == "__main__":

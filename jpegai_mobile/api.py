@@ -14,7 +14,8 @@ from .codestream.description import describe
 from .codestream.stream import CodeStream, read_code_stream
 from .codestream.tiling import Rectangle
 from .image.chroma import to_444
-from .image.colour import Samples, yuv_to_rgb
+from .image.colour import Samples
+from .native.samples import yuv_to_rgb
 from .runtime.decoder import DecodeOptions, Decoder
 from .runtime.default_bundle import open_bundle
 

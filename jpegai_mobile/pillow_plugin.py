@@ -22,8 +22,8 @@ from .encoder.encoder import Encoder
 from .encoder.options import EncodeOptions
 from .encoder.pictures import picture_from_image
 from .errors import InvalidStream, JpegAiError
-from .image.colour import yuv_to_rgb
 from .image.scaling import FACTORS, scaled_size
+from .native.samples import yuv_to_rgb
 from .runtime.bundle import Bundle
 from .runtime.decoder import DecodeOptions, Decoder, join_bands
 from .runtime.default_bundle import open_bundle

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from jpegai_mobile.filters.efe_nonlinear import efe_nonlinear
 from jpegai_mobile.filters.lef import GAINS, THRESHOLDS, lef
 from jpegai_mobile.filters.weights import dequantised_weights
-from jpegai_mobile.image.colour import quantise, yuv_to_rgb
+from jpegai_mobile.image.colour import from_raw, quantise, yuv_to_rgb
 from jpegai_mobile.image.planes import Planes, Subsampling
+from jpegai_mobile.native import samples as bound
 
 from .c_compiler import WARNINGS, compile_c, needs_compiler
 from .test_filters import nonlinear_header, picture_header, switch_header
@@ -78,6 +79,48 @@ def test_yuv_to_rgb(pixels: Any, bit_depth: int) -> None:
     convert = getattr(pixels, f"jai_yuv_to_rgb{bit_depth}")
     convert(*map(pointer, (planes.y, planes.u, planes.v)), size(planes.y.size), pointer(rgb))
     assert np.array_equal(rgb, expected)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples(pixels: Any, channels: int) -> None:
+    raw = np.random.default_rng(9).normal(0, 0.7, (*SIZE, channels)).astype(np.float32)
+    inside = raw[3:, 5:140, channels - 1]
+    plane = np.empty(inside.shape, np.float32)
+    strides = (size(stride // 4) for stride in inside.strides)
+    pixels.jai_samples(pointer(inside), *strides, *map(size, inside.shape), pointer(plane), size(plane.shape[1]))
+    assert np.array_equal(plane, from_raw(inside))
+
+
+def cropped_planes() -> Planes:
+    """Planes whose rows do not lie one behind the other."""
+    whole = wide_planes()
+    return Planes(*(plane[1:40, 3:] for plane in (whole.y, whole.u, whole.v)))
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+@pytest.mark.parametrize("planes", [wide_planes(), cropped_planes()])
+def test_bound_functions_equal_their_twins(planes: Planes, bit_depth: int) -> None:
+    assert bound.library() is not None
+    assert np.array_equal(bound.quantise(planes.u, bit_depth), quantise(planes.u, bit_depth))
+    assert np.array_equal(bound.yuv_to_rgb(planes, bit_depth), yuv_to_rgb(planes, bit_depth))
+    raw = np.stack([planes.u, planes.v], axis=2) / np.float32(200)
+    assert np.array_equal(bound.from_raw(raw[..., 1]), from_raw(raw[..., 1]))
+
+
+def test_subsampled_planes_have_no_pixels() -> None:
+    planes = wide_planes()
+    with pytest.raises(ValueError, match="not of one size"):
+        bound.yuv_to_rgb(Planes(planes.y, planes.u[::2], planes.v[::2]), 8)
+
+
+def test_twins_take_over_where_the_library_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    planes = wide_planes()
+    expected = bound.quantise(planes.y, 8), bound.yuv_to_rgb(planes, 10), bound.from_raw(planes.y)
+    monkeypatch.setattr(bound, "library", lambda: None)
+    for ours, theirs in zip(
+        (bound.quantise(planes.y, 8), bound.yuv_to_rgb(planes, 10), bound.from_raw(planes.y)), expected, strict=True
+    ):
+        assert np.array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("model_id", range(4))

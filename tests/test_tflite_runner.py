@@ -80,6 +80,21 @@ def test_outputs_are_the_callers_own(graph: Graph) -> None:
     assert np.array_equal(first, copy)
 
 
+def test_running_in_place_gives_views_and_takes_inputs_in_parts(graph: Graph) -> None:
+    runner = runner_of(graph)
+    (x,) = last_channel(random_inputs(graph, (64, 80))).values()
+    expected = runner.run({"x": x})["t:crop"]
+    upside_down = np.ascontiguousarray(x[::-1])[::-1]
+    outputs = runner.run_in_place({"x": (upside_down[..., :1], upside_down[..., 1:])})
+    assert np.array_equal(outputs["t:crop"], expected)
+    with pytest.raises(BundleError, match="reference to internal data"):
+        runner.run({"x": x})
+    del outputs
+    assert np.array_equal(runner.run({"x": x})["t:crop"], expected)
+    with pytest.raises(ValueError, match=r"input x is \(4, 5, 5\)"):
+        runner.run_in_place({"x": (x, x[..., :1])})
+
+
 def test_inputs_that_do_not_fit_are_refused(graph: Graph) -> None:
     runner = runner_of(graph)
     x = np.zeros((4, 4, 4), np.float32)

@@ -51,6 +51,10 @@ class RivalRunner:
             self._sessions[extent] = self.make(self.graph, self.parameters, extent, self.num_threads)
         return self._sessions[extent].run(inputs)
 
+    def run_in_place(self, inputs: Mapping[str, tuple[Array, ...]], extent: Size) -> dict[str, Array]:
+        """As `NetworkRunner.run_in_place`."""
+        return self.run({name: np.concatenate(parts, axis=2) for name, parts in inputs.items()}, extent)
+
 
 class RivalNetworks(ModelNetworks):
     """Networks of a packed checkpoint in another runtime, float32."""

@@ -140,7 +140,7 @@ def _planes(bundle: Bundle, symbols: Symbols, tools: ToolHeader, point: str, pre
     luma, chroma = latent_source(symbols, tools, networks).window(Rectangle(0, 0, *picture.sizes.latent))
     extent = (picture.height, picture.width)
     y = networks.synthesis_luma(luma, extent)[..., np.newaxis]
-    uv = networks.synthesis_chroma(np.concatenate([luma, chroma], axis=2), extent)
+    uv = networks.synthesis_chroma(luma, chroma, extent)
     planes: Array = np.clip(np.concatenate([y, uv], axis=2) * np.float32(128) + np.float32(127.5), 0, 255)
     return planes
 

@@ -165,10 +165,10 @@ class ObservedNetworks(ModelNetworks):
         with self._clock.stage(LUMA):
             return self._real.synthesis_luma(latent, extent)
 
-    def synthesis_chroma(self, latent: Array, extent: Size) -> Array:
+    def synthesis_chroma(self, luma: Array, chroma: Array, extent: Size) -> Array:
         """As in `ModelNetworks`."""
         with self._clock.stage(CHROMA):
-            return self._real.synthesis_chroma(latent, extent)
+            return self._real.synthesis_chroma(luma, chroma, extent)
 
     def eicci(self, network: EicciNetwork, bands: Array) -> Array:
         """As in `ModelNetworks`; the time is that of the filters."""

@@ -24,6 +24,13 @@ Samples = NDArray[np.uint8] | NDArray[np.uint16]
 """Output samples: uint8 for 8 bit, uint16 (0..1023) for 10 bit."""
 
 
+def from_raw(raw: NDArray[np.float32]) -> Plane:
+    """What a synthesis transform gives, any float32 [row, column], as samples 0..255."""
+    plane: Plane = raw * np.float32(128)
+    plane += np.float32(127.5)
+    return np.clip(plane, 0, FULL, out=plane)
+
+
 def quantise(plane: Plane, bit_depth: int) -> Samples:
     """Float samples (0..255) rounded to integers of `bit_depth` bits and clamped."""
     peak = (1 << bit_depth) - 1

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from ..native.samples import quantise, yuv_to_rgb
 from .chroma import to_444
-from .colour import quantise, yuv_to_rgb
 from .layout import PictureLayout
 from .output_stream import STANDARD_OUTPUT, Target, output_stream
 from .planes import Planes, chroma_size

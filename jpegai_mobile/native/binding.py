@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes as c
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import BundleError, InvalidStream, LimitExceeded, Unsupported
 
-LIBRARY_NAMES = ("libjai_entropy.so", "libjai_entropy.dylib", "jai_entropy.dll")
+LIBRARY_NAMES = ("lib{}.so", "lib{}.dylib", "{}.dll")
 NO_BYTE_LIMIT = c.c_size_t(-1).value
 
 _OK = 0
@@ -83,16 +84,22 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 @cache
 def library() -> Any:
     """The loaded library; raises ImportError when it was not built."""
+    return load_library("jai_entropy", _SIGNATURES)
+
+
+def load_library(name: str, signatures: Mapping[str, tuple[Any, tuple[Any, ...]]]) -> Any:
+    """A library of this package with the given functions: (result, arguments) of each; raises ImportError."""
     import jpegai_mobile.native as package
 
     # An editable installation keeps the library in another folder than the sources: the package has both.
-    candidates = [Path(folder) / name for folder in package.__path__ for name in LIBRARY_NAMES]
+    files = [pattern.format(name) for pattern in LIBRARY_NAMES]
+    candidates = [Path(folder) / file for folder in package.__path__ for file in files]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
-        raise ImportError("the native core is not built: install the package, or run CMake with -DJAI_IN_PLACE=ON")
+        raise ImportError(f"{name} is not built: install the package, or run CMake with -DJAI_IN_PLACE=ON")
     loaded = c.CDLL(str(path))
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(loaded, name)
+    for function_name, (result, arguments) in signatures.items():
+        function = getattr(loaded, function_name)
         function.restype = result
         function.argtypes = arguments
     return loaded

@@ -39,18 +39,20 @@ class ModelNetworks:
         self, residual: NDArray[np.float32], psi: NDArray[np.float32], extent: Size
     ) -> NDArray[np.float32]:
         """Luma latent [h, w, 160] from its residual and psi."""
-        inputs = {f"residual_{k}": phase for k, phase in enumerate(split_phases(residual))}
-        inputs |= {f"psi_{k}": part for k, part in enumerate(np.split(psi, 4, axis=2))}
-        outputs = self._context_model.run(inputs, extent)
+        inputs = {f"residual_{k}": (phase,) for k, phase in enumerate(split_phases(residual))}
+        inputs |= {f"psi_{k}": (part,) for k, part in enumerate(np.split(psi, 4, axis=2))}
+        outputs = self._context_model.run_in_place(inputs, extent)
         return merge_phases([outputs[f"latent_{k}"] for k in range(4)], (residual.shape[0], residual.shape[1]))
 
     def synthesis_luma(self, latent: NDArray[np.float32], extent: Size) -> NDArray[np.float32]:
-        """Raw luma [H, W] from the luma latent."""
-        return self._synthesis[Component.LUMA].run({"latent": latent}, extent)["plane"][..., 0]
+        """Raw luma [H, W] from the luma latent: a view, to be let go of before the next run."""
+        return self._synthesis[Component.LUMA].run_in_place({"latent": (latent,)}, extent)["plane"][..., 0]
 
-    def synthesis_chroma(self, latent: NDArray[np.float32], extent: Size) -> NDArray[np.float32]:
-        """Raw chroma [H, W, 2] from luma and chroma latents, concatenated."""
-        return self._synthesis[Component.CHROMA].run({"latent": latent}, extent)["planes"]
+    def synthesis_chroma(
+        self, luma: NDArray[np.float32], chroma: NDArray[np.float32], extent: Size
+    ) -> NDArray[np.float32]:
+        """Raw chroma [H, W, 2] from luma and chroma latents: a view, to be let go of before the next run."""
+        return self._synthesis[Component.CHROMA].run_in_place({"latent": (luma, chroma)}, extent)["planes"]
 
     def eicci(self, network: EicciNetwork, bands: NDArray[np.float32]) -> NDArray[np.float32]:
         """Corrected Haar bands of eICCI [row, column, 16 or 32] from those of a tile [row, column, 48]."""

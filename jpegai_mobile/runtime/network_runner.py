@@ -74,6 +74,17 @@ class NetworkRunner:
         An input of grid g has ceil(H / g) x ceil(W / g) elements, and so has every output. Raises ValueError
         for inputs that are not those of the graph or do not fit the extent, BundleError when LiteRT fails.
         """
+        parts = {name: (values,) for name, values in inputs.items()}
+        return {name: values.copy() for name, values in self.run_in_place(parts, extent).items()}
+
+    def run_in_place(
+        self, inputs: Mapping[str, tuple[NDArray[np.float32], ...]], extent: Size | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """As `run`, without copies: for large arrays that are read once.
+
+        An input is given as the parts that lie side by side along its channels. Outputs are views of the
+        interpreter's memory: whoever holds one at the next run makes that one fail with BundleError.
+        """
         if self._interpreter is None:
             raise ValueError("the network runner is closed")
         tile = self._covered(inputs)
@@ -82,13 +93,13 @@ class NetworkRunner:
         try:
             self._resize(tile)
             for name, info in self.inputs.items():
-                self._interpreter.set_tensor(info.index, np.asarray(inputs[name], np.float32)[np.newaxis])
+                _fill(self._interpreter.tensor(info.index)()[0], inputs[name])
             for name, info in self._masks.items():
                 self._interpreter.set_tensor(info.index, _mask(name, info, tile, extent))
             self._interpreter.invoke()
+            return {name: self._output(info, extent) for name, info in self.outputs.items()}
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"network graph does not run: {_first_line(error)}") from error
-        return {name: self._output(info, extent) for name, info in self.outputs.items()}
 
     def delegation(self) -> tuple[int, bool]:
         """How many delegates compute the network, and whether they leave nothing to others; known after a run."""
@@ -112,21 +123,22 @@ class NetworkRunner:
     ) -> None:
         self.close()
 
-    def _covered(self, inputs: Mapping[str, NDArray[np.float32]]) -> Size:
+    def _covered(self, inputs: Mapping[str, tuple[NDArray[np.float32], ...]]) -> Size:
         """Luma samples that the coarsest input covers; the tensors of the graph are multiples of it."""
         if inputs.keys() != self.inputs.keys():
             raise ValueError(f"inputs are {sorted(inputs)}, the network has {sorted(self.inputs)}")
         name = max(self.inputs, key=lambda name: self.inputs[name].grid)
-        rows, columns = inputs[name].shape[:2]
+        rows, columns = inputs[name][0].shape[:2]
         return rows * self.inputs[name].grid, columns * self.inputs[name].grid
 
-    def _check_sizes(self, inputs: Mapping[str, NDArray[np.float32]], extent: Size) -> None:
+    def _check_sizes(self, inputs: Mapping[str, tuple[NDArray[np.float32], ...]], extent: Size) -> None:
         for name, info in self.inputs.items():
             expected = (*_elements(extent, info), info.channels)
-            if inputs[name].shape != expected:
-                raise ValueError(
-                    f"input {name} is {inputs[name].shape}; {extent[0]}x{extent[1]} samples need {expected}"
-                )
+            channels = sum(part.shape[2] for part in inputs[name])
+            for part in inputs[name]:
+                if (*part.shape[:2], channels) != expected:
+                    given = (*part.shape[:2], channels)
+                    raise ValueError(f"input {name} is {given}; {extent[0]}x{extent[1]} samples need {expected}")
 
     def _resize(self, tile: Size) -> None:
         """Give the graph the tensor shapes of a tile, unless it has them already."""
@@ -141,7 +153,7 @@ class NetworkRunner:
 
     def _output(self, info: TensorInfo, extent: Size) -> NDArray[np.float32]:
         rows, columns = _elements(extent, info)
-        values: NDArray[np.float32] = self._interpreter.get_tensor(info.index)
+        values: NDArray[np.float32] = self._interpreter.tensor(info.index)()
         inside = values[0, :rows, :columns] if values.ndim == 4 and len(values) else values
         if inside.shape != (rows, columns, info.channels):
             raise BundleError(f"network graph gives an output of shape {values.shape} for {extent} luma samples")
@@ -151,6 +163,14 @@ class NetworkRunner:
 def _elements(samples: Size, info: TensorInfo) -> Size:
     """Rows and columns of a tensor for this many luma samples."""
     return grid_size(samples[0], info.grid), grid_size(samples[1], info.grid)
+
+
+def _fill(tensor: NDArray[np.float32], parts: tuple[NDArray[np.float32], ...]) -> None:
+    """Write parts side by side along the channels."""
+    first = 0
+    for part in parts:
+        tensor[..., first : first + part.shape[2]] = part
+        first += part.shape[2]
 
 
 def _mask(name: str, info: TensorInfo, tile: Size, extent: Size) -> NDArray[np.float32]:

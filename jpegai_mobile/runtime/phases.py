@@ -11,9 +11,10 @@ from ..networks.context_model import STAGE_PHASES
 
 
 def split_phases(latent: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Phases [ceil(h/2), ceil(w/2), C] of [h, w, C]; odd sizes are padded with zeros."""
+    """Phases [ceil(h/2), ceil(w/2), C] of [h, w, C]; odd sizes are padded with zeros. Views where they can be."""
     rows, columns, _ = latent.shape
-    padded = np.pad(latent, ((0, rows % 2), (0, columns % 2), (0, 0)))
+    odd = rows % 2 or columns % 2
+    padded = np.pad(latent, ((0, rows % 2), (0, columns % 2), (0, 0))) if odd else latent
     return [padded[row::2, column::2] for row, column in STAGE_PHASES]
 
 

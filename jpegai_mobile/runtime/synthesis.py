@@ -61,7 +61,7 @@ def _synthesise_patch(patch: Patch, window: Rectangle, latents: Latents, network
     luma, chroma = (component[patch.latents.relative_to(window).slices] for component in latents)
     samples = np.empty((*patch.extent, 3), np.float32)
     samples[..., 0] = networks.synthesis_luma(luma, patch.extent)
-    samples[..., 1:] = networks.synthesis_chroma(np.concatenate([luma, chroma], axis=2), patch.extent)
+    samples[..., 1:] = networks.synthesis_chroma(luma, chroma, patch.extent)
     inside = samples[patch.core_in_window.slices]
     inside *= np.float32(128)
     inside += np.float32(127.5)

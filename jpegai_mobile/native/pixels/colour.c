@@ -17,15 +17,22 @@ static inline uint16_t quantised10(float sample)
     return (uint16_t)jai_rounded(jai_clamped(sample / JAI_FULL * 1023.0F, 1023.0F));
 }
 
-/* One pixel as float samples, 0..255 where they are in range. */
-static inline void converted(float y, float u, float v, float rgb[3])
+/* Pixels that are converted together: as planes, which compilers turn into vector code, then interleaved. */
+enum { BLOCK = 64 };
+
+static inline float red_of(float y, float v)
 {
-    y = y / JAI_FULL;
-    u = u / JAI_FULL - 0.5F;
-    v = v / JAI_FULL - 0.5F;
-    rgb[0] = (y + V_IN_RED * v) * JAI_FULL;
-    rgb[1] = (y - U_IN_GREEN * u - V_IN_GREEN * v) * JAI_FULL;
-    rgb[2] = (y + U_IN_BLUE * u) * JAI_FULL;
+    return (y / JAI_FULL + V_IN_RED * (v / JAI_FULL - 0.5F)) * JAI_FULL;
+}
+
+static inline float green_of(float y, float u, float v)
+{
+    return (y / JAI_FULL - U_IN_GREEN * (u / JAI_FULL - 0.5F) - V_IN_GREEN * (v / JAI_FULL - 0.5F)) * JAI_FULL;
+}
+
+static inline float blue_of(float y, float u)
+{
+    return (y / JAI_FULL + U_IN_BLUE * (u / JAI_FULL - 0.5F)) * JAI_FULL;
 }
 
 void jai_quantise8(const float *plane, size_t count, uint8_t *samples)
@@ -42,24 +49,36 @@ void jai_quantise10(const float *plane, size_t count, uint16_t *samples)
     }
 }
 
+static void convert_block8(const float *restrict y, const float *restrict u, const float *restrict v, size_t count,
+                           uint8_t *restrict rgb)
+{
+    uint8_t red[BLOCK];
+    uint8_t green[BLOCK];
+    uint8_t blue[BLOCK];
+    for (size_t i = 0; i < count; i++) {
+        red[i] = quantised8(red_of(y[i], v[i]));
+        green[i] = quantised8(green_of(y[i], u[i], v[i]));
+        blue[i] = quantised8(blue_of(y[i], u[i]));
+    }
+    for (size_t i = 0; i < count; i++) {
+        rgb[3 * i] = red[i];
+        rgb[3 * i + 1] = green[i];
+        rgb[3 * i + 2] = blue[i];
+    }
+}
+
 void jai_yuv_to_rgb8(const float *y, const float *u, const float *v, size_t count, uint8_t *rgb)
 {
-    for (size_t i = 0; i < count; i++) {
-        float pixel[3];
-        converted(y[i], u[i], v[i], pixel);
-        for (size_t channel = 0; channel < 3; channel++) {
-            rgb[3 * i + channel] = quantised8(pixel[channel]);
-        }
+    for (size_t i = 0; i < count; i += BLOCK) {
+        convert_block8(y + i, u + i, v + i, count - i < BLOCK ? count - i : BLOCK, rgb + 3 * i);
     }
 }
 
 void jai_yuv_to_rgb10(const float *y, const float *u, const float *v, size_t count, uint16_t *rgb)
 {
     for (size_t i = 0; i < count; i++) {
-        float pixel[3];
-        converted(y[i], u[i], v[i], pixel);
-        for (size_t channel = 0; channel < 3; channel++) {
-            rgb[3 * i + channel] = quantised10(pixel[channel]);
-        }
+        rgb[3 * i] = quantised10(red_of(y[i], v[i]));
+        rgb[3 * i + 1] = quantised10(green_of(y[i], u[i], v[i]));
+        rgb[3 * i + 2] = quantised10(blue_of(y[i], u[i]));
     }
 }

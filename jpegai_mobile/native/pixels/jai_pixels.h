@@ -16,6 +16,13 @@
 extern "C" {
 #endif
 
+/*
+ * What a synthesis transform gives, as samples 0..255: rows x columns values of which neighbours lie `step` apart and
+ * rows `raw_line`, to a plane.
+ */
+void jai_samples(const float *raw, size_t raw_line, size_t step, size_t rows, size_t columns, float *plane,
+                 size_t line);
+
 /* Rounds (half to even) and clamps `count` samples to 8 bit, or to 10 bit. */
 void jai_quantise8(const float *plane, size_t count, uint8_t *samples);
 void jai_quantise10(const float *plane, size_t count, uint16_t *samples);
