@@ -7,7 +7,7 @@ static const float U_IN_GREEN = (float)(0.0722 * 1.8556 / 0.7152);
 static const float V_IN_GREEN = (float)(0.2126 * 1.5748 / 0.7152);
 static const float U_IN_BLUE = 1.8556F;
 
-static inline uint8_t quantised8(float sample)
+static JAI_ALWAYS_INLINE uint8_t quantised8(float sample)
 {
     return (uint8_t)jai_rounded(jai_clamped(sample, 255.0F));
 }
@@ -20,17 +20,17 @@ static inline uint16_t quantised10(float sample)
 /* Pixels that are converted together: as planes, which compilers turn into vector code, then interleaved. */
 enum { BLOCK = 64 };
 
-static inline float red_of(float y, float v)
+static JAI_ALWAYS_INLINE float red_of(float y, float v)
 {
     return (y / JAI_FULL + V_IN_RED * (v / JAI_FULL - 0.5F)) * JAI_FULL;
 }
 
-static inline float green_of(float y, float u, float v)
+static JAI_ALWAYS_INLINE float green_of(float y, float u, float v)
 {
     return (y / JAI_FULL - U_IN_GREEN * (u / JAI_FULL - 0.5F) - V_IN_GREEN * (v / JAI_FULL - 0.5F)) * JAI_FULL;
 }
 
-static inline float blue_of(float y, float u)
+static JAI_ALWAYS_INLINE float blue_of(float y, float u)
 {
     return (y / JAI_FULL + U_IN_BLUE * (u / JAI_FULL - 0.5F)) * JAI_FULL;
 }
@@ -49,8 +49,8 @@ void jai_quantise10(const float *plane, size_t count, uint16_t *samples)
     }
 }
 
-static void convert_block8(const float *restrict y, const float *restrict u, const float *restrict v, size_t count,
-                           uint8_t *restrict rgb)
+static JAI_ALWAYS_INLINE void convert_block8(const float *restrict y, const float *restrict u, const float *restrict v,
+                                             size_t count, uint8_t *restrict rgb)
 {
     uint8_t red[BLOCK];
     uint8_t green[BLOCK];
@@ -67,12 +67,38 @@ static void convert_block8(const float *restrict y, const float *restrict u, con
     }
 }
 
-void jai_yuv_to_rgb8(const float *y, const float *u, const float *v, size_t count, uint8_t *rgb)
+static JAI_ALWAYS_INLINE void convert8(const float *y, const float *u, const float *v, size_t count, uint8_t *rgb)
 {
     for (size_t i = 0; i < count; i += BLOCK) {
         convert_block8(y + i, u + i, v + i, count - i < BLOCK ? count - i : BLOCK, rgb + 3 * i);
     }
 }
+
+#if defined(JAI_AVX2)
+
+/* The same code, compiled for vectors of eight samples. */
+JAI_AVX2 static void convert8_avx2(const float *y, const float *u, const float *v, size_t count, uint8_t *rgb)
+{
+    convert8(y, u, v, count, rgb);
+}
+
+void jai_yuv_to_rgb8(const float *y, const float *u, const float *v, size_t count, uint8_t *rgb)
+{
+    if (__builtin_cpu_supports("avx2")) {
+        convert8_avx2(y, u, v, count, rgb);
+    } else {
+        convert8(y, u, v, count, rgb);
+    }
+}
+
+#else
+
+void jai_yuv_to_rgb8(const float *y, const float *u, const float *v, size_t count, uint8_t *rgb)
+{
+    convert8(y, u, v, count, rgb);
+}
+
+#endif
 
 void jai_yuv_to_rgb10(const float *y, const float *u, const float *v, size_t count, uint16_t *rgb)
 {

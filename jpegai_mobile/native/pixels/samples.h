@@ -11,19 +11,30 @@
 #error "float arithmetic must be single precision: compile for SSE2, NEON or the like"
 #endif
 
-static inline float jai_not_below_zero(float sample)
+/* For functions that are compiled once more for wider vectors: a call inside would stay as narrow as it was. */
+#if defined(__GNUC__)
+#define JAI_ALWAYS_INLINE inline __attribute__((always_inline))
+#else
+#define JAI_ALWAYS_INLINE inline
+#endif
+
+#if defined(__GNUC__) && defined(__x86_64__)
+#define JAI_AVX2 __attribute__((target("avx2")))
+#endif
+
+static JAI_ALWAYS_INLINE float jai_not_below_zero(float sample)
 {
     return sample > 0.0F ? sample : 0.0F;
 }
 
-static inline float jai_clamped(float sample, float peak)
+static JAI_ALWAYS_INLINE float jai_clamped(float sample, float peak)
 {
     sample = jai_not_below_zero(sample);
     return sample < peak ? sample : peak;
 }
 
 /* Rounds a sample of 0..2^22 half to even: the sum has no room for a fraction. */
-static inline float jai_rounded(float sample)
+static JAI_ALWAYS_INLINE float jai_rounded(float sample)
 {
     const float no_fraction = 8388608.0F;
     return (sample + no_fraction) - no_fraction;
