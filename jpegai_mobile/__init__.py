@@ -13,13 +13,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import BundleError, InvalidStream, JpegAiError, LimitExceeded, PictureError, Unsupported
+from .errors import (
+    BundleError,
+    EncodeWarning,
+    InvalidStream,
+    JpegAiError,
+    LimitExceeded,
+    PictureError,
+    Unsupported,
+)
 from .version import __version__
 
 if TYPE_CHECKING:
     from .api import CodeStreamFile, decode, decode_latents, encode, info, open
     from .encoder.encoder import EncodedPicture, Encoder
     from .encoder.options import EncodeOptions
+    from .encoder.yuv_picture import YuvPicture
     from .runtime.decoder import DecodedPicture, DecodeOptions, Decoder
     from .runtime.default_bundle import open_bundle
 
@@ -30,6 +39,7 @@ __all__ = [
     "DecodedPicture",
     "Decoder",
     "EncodeOptions",
+    "EncodeWarning",
     "EncodedPicture",
     "Encoder",
     "InvalidStream",
@@ -37,6 +47,7 @@ __all__ = [
     "LimitExceeded",
     "PictureError",
     "Unsupported",
+    "YuvPicture",
     "__version__",
     "decode",
     "decode_latents",
@@ -59,6 +70,7 @@ _HOME = {
     "EncodedPicture": "encoder.encoder",
     "Encoder": "encoder.encoder",
     "EncodeOptions": "encoder.options",
+    "YuvPicture": "encoder.yuv_picture",
     "open_bundle": "runtime.default_bundle",
 }
 """Modules of the names that are loaded when they are first used."""

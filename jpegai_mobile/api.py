@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -11,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .codestream.description import describe
+from .codestream.heif import code_stream_of
 from .codestream.stream import CodeStream, read_code_stream
 from .codestream.tiling import Rectangle
+from .errors import EncodeWarning
 from .image.chroma import to_444
 from .image.colour import Samples
 from .native.samples import yuv_to_rgb
 from .runtime.decoder import DecodeOptions, Decoder
 from .runtime.default_bundle import open_bundle
+from .sources import Source, bytes_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,66 +35,76 @@ _NO_LIMIT = 1 << 62
 Latents = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-def info(data: bytes) -> dict[str, Any]:
+def info(data: Source) -> dict[str, Any]:
     """Headers, segments and a summary of a code stream, JSON-ready; nothing is decoded. Raises InvalidStream."""
-    return describe(_headers(data))
+    return describe(_headers(_code_stream(data)))
 
 
-def decode(data: bytes, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Samples:
+def decode(data: Source, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Samples:
     """Decode a code stream to RGB samples [row, column, 3]: uint8, or uint16 in 0..1023 for 10 bit.
 
-    A YUV picture is converted by BT.709. Without `bundle`, $JPEGAI_BUNDLE or the packaged bundle is used.
-    Raises InvalidStream, Unsupported, LimitExceeded or BundleError.
+    Here and below `data` is a code stream or a HEIF file (`image/jaii`) that holds one: its bytes, its path or an open
+    file. A YUV picture is converted by BT.709. Without `bundle`, $JPEGAI_BUNDLE or the packaged bundle is used. Raises
+    OSError, InvalidStream, Unsupported, LimitExceeded or BundleError.
     """
+    stream = _code_stream(data)
     with open_bundle(bundle) as opened:
-        picture = Decoder(opened).decode(data, options)
+        picture = Decoder(opened).decode(stream, options)
     return yuv_to_rgb(to_444(picture.planes), picture.stream.picture.bit_depth)
 
 
-def decode_latents(data: bytes, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Latents:
+def decode_latents(data: Source, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Latents:
     """Luma and chroma latents, float32 [ceil(H/16), ceil(W/16), 160 and 96]: what the synthesis would be given.
 
     The features that a network for recognition wants, without the cost of making a picture. Raises as `decode`.
     """
+    stream = _code_stream(data)
     with open_bundle(bundle) as opened:
-        reconstruction = Decoder(opened).reconstruct(data, options or DecodeOptions())
+        reconstruction = Decoder(opened).reconstruct(stream, options or DecodeOptions())
         luma, chroma = reconstruction.latents.window(Rectangle(0, 0, *reconstruction.stream.picture.sizes.latent))
     return luma, chroma
 
 
 def encode(
-    picture: NDArray[Any] | Image | YuvPicture,
+    picture: NDArray[Any] | Image | YuvPicture | Source,
     bundle: str | Path | None = None,
     *,
     bpp: float | None = None,
     quality: int | None = None,
     background: str | None = None,
-    roi: NDArray[np.uint8] | None = None,
+    roi: NDArray[Any] | Image | None = None,
     options: EncodeOptions | None = None,
 ) -> bytes:
-    """Encode samples [row, column, 3] (uint8, or uint16 in 0..1023), a Pillow image or YUV planes to a code stream.
+    """Encode a picture to a code stream.
+
+    `picture` is samples [row, column, 3] (uint8, or uint16 in 0..1023), a Pillow image, YUV planes, or a picture file
+    that Pillow reads: its bytes, its path or an open file.
 
     `bpp` or `quality` (1..100, default 50) take the place of what `options` say about the rate; `background` is a
-    colour behind transparent samples, `roi` [row, column] is 255 where details matter most. Raises PictureError,
-    BundleError, or ValueError for options that make no sense.
+    colour behind transparent samples, `roi` (uint8 or bool [row, column], or an image) is white where details matter
+    most. Metadata that a code stream
+    has no place for, and a size that is out of reach, give an EncodeWarning. Raises PictureError, BundleError, or
+    ValueError for options that make no sense.
     """
     # Pillow and the encoder are not loaded for those who only decode.
     from .encoder.encoder import Encoder
     from .encoder.options import EncodeOptions
-    from .encoder.pictures import source_picture
-    from .encoder.yuv_picture import YuvPicture
+    from .encoder.pictures import mask_of, source_picture
 
     options = options or EncodeOptions()
     if bpp is not None or quality is not None:
         options = replace(options, bpp=bpp, quality=quality, beta_displacement=None)
-    source = picture if isinstance(picture, YuvPicture) else source_picture(picture, background)
+    source = source_picture(picture, background)
     with open_bundle(bundle) as opened:
-        return Encoder(opened).encode(source, options, roi).data
+        encoded = Encoder(opened).encode(source, options, None if roi is None else mask_of(roi))
+    for note in (*source.notes, *encoded.notes):
+        warnings.warn(note, EncodeWarning, stacklevel=2)
+    return encoded.data
 
 
 def open(path: str | PathLike[str]) -> CodeStreamFile:
-    """Read a code stream from a file; only its headers are looked at. Raises OSError or InvalidStream."""
-    data = Path(path).read_bytes()
+    """Read a code stream from a file, bare or in HEIF, as far as its headers. Raises OSError or InvalidStream."""
+    data = _code_stream(path)
     return CodeStreamFile(data, _headers(data))
 
 
@@ -124,6 +138,10 @@ class CodeStreamFile:
     def decode_latents(self, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Latents:
         """As `jpegai_mobile.decode_latents`."""
         return decode_latents(self.data, bundle, options)
+
+
+def _code_stream(data: Source) -> bytes:
+    return code_stream_of(bytes_of(data)[0])
 
 
 def _headers(data: bytes) -> CodeStream:

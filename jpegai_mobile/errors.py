@@ -19,6 +19,10 @@ class LimitExceeded(JpegAiError):
     """Decoding would need more samples or memory than the caller allows; nothing was allocated."""
 
 
+class EncodeWarning(UserWarning):
+    """A picture was coded, but not all of what was given or asked for."""
+
+
 class BundleError(JpegAiError):
     """The model bundle is missing, damaged, or does not hold what the code stream needs."""
 

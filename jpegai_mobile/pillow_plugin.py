@@ -5,11 +5,13 @@
     use_bundle("own.bundle")                     # else $JPEGAI_BUNDLE or the packaged bundle
 
 Pillow has no RGB samples above 8 bit: 10-bit pictures are rounded to 8. `.jai` is the bare code stream, for which no
-media type is registered (`image/jaii` is that of the HEIF file), so `Image.get_format_mimetype()` gives None.
+media type is registered, so `Image.get_format_mimetype()` gives None. HEIF files (`image/jaii`) are opened,
+not written.
 """
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
@@ -17,11 +19,12 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageFile
 
+from .codestream.heif import code_stream_of, is_heif
 from .codestream.stream import DEFAULT_MAX_SAMPLES, read_code_stream
 from .encoder.encoder import Encoder
 from .encoder.options import EncodeOptions
 from .encoder.pictures import picture_from_image
-from .errors import InvalidStream, JpegAiError
+from .errors import EncodeWarning, InvalidStream, JpegAiError, Unsupported
 from .image.scaling import FACTORS, scaled_size
 from .native.samples import yuv_to_rgb
 from .runtime.bundle import Bundle
@@ -51,10 +54,10 @@ class JpegAiImageFile(ImageFile.ImageFile):
 
     def _open(self) -> None:
         assert self.fp is not None
-        self._data = self.fp.read()
         try:
+            self._data = code_stream_of(self.fp.read())
             stream = read_code_stream(self._data, max_samples=DEFAULT_MAX_SAMPLES, allow_missing_regions=True)
-        except InvalidStream as error:
+        except (InvalidStream, Unsupported) as error:
             raise SyntaxError(str(error)) from error
         height, width = stream.picture.display_size
         self._full_size = self._size = width, height
@@ -94,15 +97,23 @@ class JpegAiImageFile(ImageFile.ImageFile):
 
 
 def _save(image: Image.Image, target: IO[bytes], filename: str | bytes) -> None:
-    """`Image.save`: quality 1..100 or bpp, background, and every field of EncodeOptions as a keyword."""
+    """`Image.save`: quality 1..100 or bpp, background, and every field of EncodeOptions as a keyword.
+
+    Metadata that a code stream has no place for gives an EncodeWarning, whether the image or a keyword brings it.
+    """
     choices: dict[str, Any] = dict(image.encoderinfo)
     picture = picture_from_image(image, choices.pop("background", None))
     known = {name: choices[name] for name in EncodeOptions.__dataclass_fields__ if name in choices}
-    target.write(_encoder(_bundle).encode(picture, EncodeOptions(**known)).data)
+    encoded = _encoder(_bundle).encode(picture, EncodeOptions(**known))
+    ignored = sorted(name for name, value in choices.items() if value and name not in known)
+    notes = [f"save: {', '.join(ignored)} was ignored"] if ignored else []
+    for note in (*picture.notes, *encoded.notes, *notes):
+        warnings.warn(note, EncodeWarning, stacklevel=4)
+    target.write(encoded.data)
 
 
 def _accept(prefix: bytes) -> bool:
-    return prefix.startswith(_START)
+    return prefix.startswith(_START) or is_heif(prefix)
 
 
 @lru_cache(maxsize=1)

@@ -149,8 +149,10 @@ def test_damaged_files_are_refused(end: int) -> None:
 @pytest.mark.parametrize(
     ("array", "reason"),
     [
-        (np.zeros((8, 8, 4), np.uint8), r"uint8 \(8, 8, 4\)"),
-        (np.zeros((8, 8, 3)), "float64"),
+        (np.zeros((8, 8, 4), np.uint8), r"uint8 \(8, 8, 4\).*a Pillow image and a background"),
+        (np.zeros((3, 8, 8), np.uint8), "move the channels to the last axis"),
+        (np.zeros((8, 8, 3)), "float64.*scale to 0..255"),
+        (np.zeros((8, 8, 3), int), "convert to uint8"),
         (np.full((8, 8, 3), 1024, np.uint16), "1024, above 1023"),
         (np.zeros((0, 8, 3), np.uint8), "8 x 0 samples"),
         (np.zeros((1, 65600, 3), np.uint8), "65600 x 1 samples"),
@@ -167,6 +169,36 @@ def test_grey_arrays() -> None:
         assert np.array_equal(source_picture(array).samples, np.repeat(grey[..., None], 3, axis=2))
 
 
+def test_functions_take_bytes_paths_and_files(tmp_path: Any) -> None:
+    source, target = tmp_path / "a.png", tmp_path / "a.jai"
+    source.write_bytes(file_of(photo_image().crop((0, 0, 80, 70)), "PNG"))
+    expected = jpegai_mobile.encode(photo().samples[:70, :80], own_bundle_path())
+    data = source.read_bytes()
+    for picture in (source, str(source), data, bytearray(data), io.BytesIO(data), photo_image().crop((0, 0, 80, 70))):
+        assert jpegai_mobile.encode(picture, own_bundle_path()) == expected
+    target.write_bytes(expected)
+    decoded = jpegai_mobile.decode(expected, own_bundle_path())
+    for stream in (target, str(target), memoryview(expected), io.BytesIO(expected)):
+        assert np.array_equal(jpegai_mobile.decode(stream, own_bundle_path()), decoded)
+        assert jpegai_mobile.info(target) == jpegai_mobile.info(expected)
+    for nothing in (None, 3, io.StringIO("text"), [[1, 2], [3, 4]]):
+        with pytest.raises(TypeError, match="neither bytes nor the path of a file nor an open binary file"):
+            jpegai_mobile.encode(nothing, own_bundle_path())
+        with pytest.raises(TypeError, match="neither bytes"):
+            jpegai_mobile.decode(nothing, own_bundle_path())
+
+
+def test_masks_of_any_kind() -> None:
+    mask = photo().samples[..., 0] > 100
+    by_bool, by_bytes, by_image = (
+        jpegai_mobile.encode(photo().samples, own_bundle_path(), roi=roi, quality=30)
+        for roi in (mask, mask * np.uint8(255), Image.fromarray(mask))
+    )
+    assert by_bool == by_bytes == by_image
+    with pytest.raises(PictureError, match=r"mask of float64 .*: uint8 or bool"):
+        jpegai_mobile.encode(photo().samples, own_bundle_path(), roi=mask.astype(float))
+
+
 def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     source, target = tmp_path / "a.png", tmp_path / "a.jai"
     source.write_bytes(file_of(photo_image(), "PNG"))
@@ -180,6 +212,8 @@ def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err == f"jpegai encode: {tmp_path / 'bad.png'}: not a picture that Pillow reads\n"
     assert not target.exists()
     assert main(["encode", str(tmp_path / "absent.png"), *command[2:]]) == 1
+    assert main(["encode", str(source), str(tmp_path / "a.jaii"), *command[3:]]) == 2
+    assert "HEIF files are read, not written" in capsys.readouterr().err
     for wrong in (["--quality", "0"], ["--bpp", "nan"], ["--bpp", "1", "--quality", "3"], ["--coder-threads", "5"]):
         with pytest.raises(SystemExit) as stopped:
             main([*command, *wrong])

@@ -52,6 +52,20 @@ def test_bpp_and_background() -> None:
     assert len(buffer.getvalue()) * 8 / (image.width * image.height) == pytest.approx(0.4, rel=0.02)
 
 
+def test_metadata_is_not_dropped_silently(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    buffer = io.BytesIO()
+    Image.fromarray(photo().samples).save(buffer, "PNG", exif=exif)
+    with Image.open(buffer) as image:
+        with pytest.warns(jpegai_mobile.EncodeWarning, match="metadata was dropped: EXIF"):
+            image.save(tmp_path / "a.jai")
+        with pytest.warns(jpegai_mobile.EncodeWarning, match="metadata was dropped: EXIF"):
+            jpegai_mobile.encode(image, own_bundle_path())
+    with pytest.warns(jpegai_mobile.EncodeWarning, match="save: icc_profile was ignored"):
+        Image.fromarray(photo().samples).save(tmp_path / "a.jai", icc_profile=b"profile", quality=40)
+
+
 def test_drafts_are_smaller() -> None:
     picture = random_picture(203, 310, 5)
     data = own_encoder().encode(picture).data

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ..codestream.picture_header import CHROMA_FORMATS
@@ -44,6 +45,8 @@ EXAMPLES = """examples:
 
 The model bundle must hold encoder networks: jpegai-convert CHECKPOINTS -o BUNDLE --parts decoder,encoder
 """
+HEIF_SUFFIXES = (".jaii", ".jais")
+"""Names of the registered file formats around code streams, of single pictures and of sequences."""
 
 
 def add_command(commands: Any) -> None:
@@ -122,6 +125,8 @@ def add_command(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Encode a picture and write the stream."""
     choices = _encode_options(options)
+    if Path(options.output).suffix.lower() in HEIF_SUFFIXES:
+        raise UsageError(f"{options.output}: HEIF files are read, not written; .jai is the name of a code stream")
     with open_bundle(options.bundle) as bundle:
         start = time.perf_counter()
         coding = _prepare(Encoder(bundle), options, choices)

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from ..codestream.description import describe
+from ..codestream.heif import code_stream_of
 from ..codestream.stream import read_code_stream
 from .files import read_input
 
@@ -34,7 +35,8 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the description of a stream."""
-    stream = read_code_stream(read_input(options.input), max_samples=sys.maxsize, allow_missing_regions=True)
+    data = code_stream_of(read_input(options.input))
+    stream = read_code_stream(data, max_samples=sys.maxsize, allow_missing_regions=True)
     description = describe(stream)
     if options.json:
         print(json.dumps(description, indent=1))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codestream.heif import code_stream_of
 from ..codestream.stream import read_code_stream
 from ..image.output_stream import output_stream
 from ..runtime.bundle import Bundle
@@ -48,7 +49,7 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the trace of a stream."""
-    data = read_input(options.input)
+    data = code_stream_of(read_input(options.input))
     with open_bundle(options.bundle) as bundle:
         arrays = _trace(data, bundle, options)
     archive = io.BytesIO()  # zip files need to seek, and the output may be a pipe

@@ -23,6 +23,9 @@ from ..errors import PictureError
 from ..image.chroma import FORMAT_444
 from ..image.colour import Samples, rgb_to_yuv
 from ..image.planes import Planes, Size, Subsampling
+from ..sources import Source, bytes_of
+from .quality_map import WHITE
+from .yuv_picture import YuvPicture
 
 TEN_BIT_PEAK = 1023
 SIXTEEN_BIT_PEAK = 65535
@@ -90,11 +93,29 @@ def mask_from_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
         return np.asarray(ImageOps.exif_transpose(image).convert("L"))
 
 
-def source_picture(picture: NDArray[Any] | Image.Image, background: str | None = None) -> SourcePicture:
-    """An array or a Pillow image, see `picture_from_array` and `picture_from_image`. Raises PictureError."""
+def mask_of(mask: NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
+    """A mask [row, column] from an array (uint8, or bool with True as white) or an image; raises PictureError."""
+    if isinstance(mask, Image.Image):
+        return np.asarray(mask.convert("L"))
+    if mask.ndim != 2 or mask.dtype not in (np.uint8, np.bool_):
+        raise PictureError(f"mask of {mask.dtype} {mask.shape}: uint8 or bool [row, column] is wanted")
+    return mask if mask.dtype == np.uint8 else mask * np.uint8(WHITE)
+
+
+def source_picture(
+    picture: NDArray[Any] | Image.Image | YuvPicture | Source, background: str | None = None
+) -> SourcePicture | YuvPicture:
+    """A picture of any kind; see `picture_from_array`, `picture_from_image` and `picture_from_bytes`.
+
+    Raises PictureError, OSError, or TypeError for what is no picture.
+    """
+    if isinstance(picture, YuvPicture):
+        return picture
     if isinstance(picture, np.ndarray):
         return picture_from_array(picture)
-    return picture_from_image(picture, background)
+    if isinstance(picture, Image.Image):
+        return picture_from_image(picture, background)
+    return picture_from_bytes(*bytes_of(picture), background)
 
 
 def picture_from_array(array: NDArray[Any]) -> SourcePicture:
@@ -103,11 +124,25 @@ def picture_from_array(array: NDArray[Any]) -> SourcePicture:
         array = array[..., 0]
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
+    if array.dtype.kind == "u":
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype not in (np.uint8, np.uint16):
-        raise PictureError(f"array of {array.dtype} {array.shape}: uint8 or uint16 [row, column, 3] is wanted")
+        wanted = f"array of {array.dtype} {array.shape}: uint8 or uint16 [row, column, 3] is wanted"
+        raise PictureError(f"{wanted}{_hint(array)}")
     if array.dtype == np.uint16 and array.max(initial=0) > TEN_BIT_PEAK:
         raise PictureError(f"array: uint16 samples are 10 bit, but there is one of {array.max()}, above {TEN_BIT_PEAK}")
     return _checked(SourcePicture(array))
+
+
+def _hint(array: NDArray[Any]) -> str:
+    """What may have been meant by an array that is no picture."""
+    if array.ndim == 3 and array.shape[2] in (2, 4):
+        return "; for transparency give a Pillow image and a background"
+    if array.ndim == 3 and array.shape[0] in (1, 3):
+        return "; move the channels to the last axis"
+    if array.dtype.kind == "f":
+        return "; scale to 0..255, round and convert to uint8"
+    return "; convert to uint8" if array.dtype.kind in "iub" else ""
 
 
 def picture_from_image(image: Image.Image, background: str | None = None) -> SourcePicture:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..codestream.description import operating_points
+from ..codestream.heif import code_stream_of
 from ..codestream.model_mark import names_other_model
 from ..codestream.stream import DEFAULT_MAX_SAMPLES, CodeStream, read_code_stream
 from ..errors import BundleError, Unsupported
@@ -76,8 +77,10 @@ class Decoder:
     def reconstruct(self, data: bytes, options: DecodeOptions) -> Reconstruction:
         """Run the entropy stage; the returned object gives the rows of the picture as they are asked for.
 
+        `data` is a code stream, or a HEIF file with one.
         Raises InvalidStream, Unsupported, LimitExceeded or BundleError, as reading the rows does.
         """
+        data = code_stream_of(data)
         stream = read_code_stream(data, max_samples=options.max_samples, allow_missing_regions=options.allow_partial)
         point = _choose_operating_point(stream, self.bundle, options.operating_point)
         precision = choose_precision(self.bundle, options.precision)
