@@ -1,6 +1,6 @@
 """The command `jpegai-devices`: the same streams on many devices, and a report of what each made of them.
 
-Exit codes: 0 all agree, 1 a divergence or bad input, 2 wrong usage, 3 a named target is absent.
+Exit codes: 0 all agree, 1 a divergence or bad input, 2 wrong usage, 3 a named target is absent, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from .drill.report import write_drill_report
 from .engine_traces import engine_trace
 from .errors import AbsentTarget
 from .matrix import run_matrix
+from .reference_decoder import ReferenceDecoder
 from .report import write_report
 from .results import Results, Verdict
 from .sources import find_sources
@@ -34,7 +35,7 @@ from .streams import StreamFile, find_streams
 from .targets import QEMU, Stage, UnknownTarget, make_target
 from .toolchain import ISAS, setup_command
 
-DIVERGENCE, USAGE, ABSENT = 1, 2, 3
+DIVERGENCE, USAGE, ABSENT, INTERRUPTED = 1, 2, 3, 130
 
 _EXAMPLES = """\
 examples:
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.filename or 'file'}: {error.strerror or error}", DIVERGENCE)
     except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        return _fail("interrupted", INTERRUPTED)
 
 
 def _fail(text: str, code: int) -> int:
@@ -142,10 +143,12 @@ def _run(options: argparse.Namespace) -> int:
         options.output.mkdir(parents=True, exist_ok=True)
         run_matrix(
             results, targets, streams, bundle, Path(folder),
-            networks=networks, jobs=options.jobs, keep=options.output / "traces", progress=_progress,
+            decoder=ReferenceDecoder(bundle), jobs=options.jobs, keep=options.output / "traces", progress=_progress,
         )  # fmt: skip
-    write_report(results, options.output)
+        write_report(results, options.output)
     _summarise(results, options.output)
+    if results.interrupted:
+        return _fail("interrupted; the report holds what was tested before", INTERRUPTED)
     if results.bad:
         return DIVERGENCE
     return ABSENT if results.absent and not options.allow_absent else 0

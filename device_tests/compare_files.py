@@ -3,55 +3,97 @@
 from __future__ import annotations
 
 import json
+import mmap
 from pathlib import Path
 from typing import Any
 
 from .comparison import first_divergence
 from .errors import TraceError
-from .results import SCHEMA
-from .trace_file import MAGIC, read_trace
+from .reconstruction.comparison import compare_reconstructions
+from .reconstruction.trace import is_reconstruction
+from .results import SCHEMA, Verdict
+from .trace_file import MAGIC, Trace, read_damaged_trace
 
 REPORT_NAME = "report.json"
+LARGEST_REPORT = 1 << 28
+"""Bytes of a report that is read."""
+
+Report = dict[str, Any]
 
 
 def compare_files(first: Path, second: Path) -> list[str]:
     """What differs, one line each; empty when nothing does.
 
-    Traces give their first divergence; reports the first diverging record of every stream that both hold, and every
-    verdict that differs. Raises TraceError for files of other kinds, damaged ones, and reports without a common
-    stream; OSError when a file cannot be read.
+    Traces of the entropy stage give their first divergence, those of the reconstruction every tensor that is off by
+    more than its tolerance; reports the first diverging record of every stream that both hold, and every verdict that
+    differs. Raises TraceError for files of other kinds, damaged ones, and reports without a common stream; OSError
+    when a file cannot be read. A trace whose records can be read although their hashes do not fit is compared all
+    the same, and said to be damaged.
     """
     a, b = _read(first), _read(second)
-    if isinstance(a, bytes) and isinstance(b, bytes):
-        divergence = first_divergence(_trace(first, a), _trace(second, b))
-        return [] if divergence is None else [str(divergence)]
-    if isinstance(a, bytes) or isinstance(b, bytes):
+    if isinstance(a, Trace) and isinstance(b, Trace):
+        damage = [f"{path}: {trace.damage}" for path, trace in ((first, a), (second, b)) if trace.damage]
+        return _compare_traces(a, b) + damage
+    if isinstance(a, Trace) or isinstance(b, Trace):
         raise TraceError(f"{first} and {second}: a trace cannot be compared with a report")
     return _compare_reports(a, b)
 
 
-def _read(path: Path) -> bytes | dict[str, Any]:
-    """A trace's bytes, or a report."""
-    data = (path / REPORT_NAME if path.is_dir() else path).read_bytes()
-    if data[: len(MAGIC)] == MAGIC:
-        return data
+def _read(path: Path) -> Trace | Report:
+    path = path / REPORT_NAME if path.is_dir() else path
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC))
+        if start == MAGIC:
+            return _trace(path, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+        text = start + file.read(LARGEST_REPORT)
     try:
-        report = json.loads(data)
-        if report["format"] == "jpegai-mobile device report" and report["schema_version"] == SCHEMA:
+        report = json.loads(text)
+        if _is_report(report):
             return dict(report)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError):
         pass
     raise TraceError(f"{path}: neither a trace nor a device report of version {SCHEMA}")
 
 
-def _trace(path: Path, data: bytes) -> Any:
+def _trace(path: Path, data: memoryview) -> Trace:
     try:
-        return read_trace(data)
+        return read_damaged_trace(data)
     except TraceError as error:
         raise TraceError(f"{path}: {error}") from error
 
 
-def _compare_reports(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+def _is_report(report: object) -> bool:
+    """Whether a JSON value has the parts of a report that are compared, of the right types."""
+    if not isinstance(report, dict) or report.get("format") != "jpegai-mobile device report":
+        return False
+    return (
+        report.get("schema_version") == SCHEMA
+        and _rows_hold(report.get("streams"), "name", "sha256", "trace")
+        and all(_is_text_map(stream.get("records")) for stream in report["streams"])
+        and _rows_hold(report.get("cells"), "stream", "target", "verdict", "detail")
+        and all(cell["verdict"] in list(Verdict) for cell in report["cells"])
+    )
+
+
+def _rows_hold(rows: object, *names: str) -> bool:
+    """Whether it is a list of objects that all have texts of these names."""
+    return isinstance(rows, list) and all(
+        isinstance(row, dict) and all(isinstance(row.get(name), str) for name in names) for row in rows
+    )
+
+
+def _is_text_map(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+def _compare_traces(a: Trace, b: Trace) -> list[str]:
+    if is_reconstruction(a) and is_reconstruction(b):
+        return [str(difference) for difference in compare_reconstructions(a, b) if not difference.within]
+    divergence = first_divergence(a, b)
+    return [] if divergence is None else [str(divergence)]
+
+
+def _compare_reports(a: Report, b: Report) -> list[str]:
     streams = {stream["name"]: stream for stream in b["streams"]}
     common = [(stream, streams[stream["name"]]) for stream in a["streams"] if stream["name"] in streams]
     if not common:

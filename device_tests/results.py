@@ -1,4 +1,4 @@
-"""What a run of the device tests found, as plain data; `report.json` is this and nothing else."""
+"""What a run of the device tests found, as plain data; `report.json` is this without the pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-SCHEMA = 1
+from .pictures import Figure
+
+SCHEMA = 2
 
 
 class Verdict(StrEnum):
@@ -24,7 +26,7 @@ class Verdict(StrEnum):
     ABSENT = "absent"
     """The target is not there."""
     LEFT_OUT = "left out"
-    """The picture is too large for the target."""
+    """The stream is not for this target: too large, or the bundle has no such networks."""
 
     @property
     def good(self) -> bool:
@@ -84,8 +86,8 @@ class Cell:
     """Processor time of the decode."""
     peak_bytes: int | None = None
     """Most memory held by the decoder."""
-    map: str = ""
-    """Where the first diverging record differs: PNG, base64."""
+    figures: tuple[Figure, ...] = ()
+    """What differs, to be looked at; not part of the JSON."""
 
 
 @dataclass
@@ -99,6 +101,8 @@ class Results:
     streams: list[StreamFacts] = field(default_factory=list)
     targets: list[TargetFacts] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
+    interrupted: bool = False
+    """Whether the run was ended before all streams were tested."""
     skipped: list[str] = field(default_factory=list)
     """One line for everything that was named or found and could not be tested."""
 
@@ -118,4 +122,7 @@ class Results:
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {"format": "jpegai-mobile device report", "schema_version": SCHEMA, **asdict(self)}
+        data = asdict(self)
+        for cell in data["cells"]:
+            del cell["figures"]
+        return {"format": "jpegai-mobile device report", "schema_version": SCHEMA, **data}

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-from dataclasses import dataclass
-from functools import cached_property
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from jpegai_mobile.codestream.description import describe, tools_in_use
 from jpegai_mobile.codestream.stream import CodeStream, read_code_stream
-from jpegai_mobile.errors import BundleError, JpegAiError
+from jpegai_mobile.errors import BundleError, InvalidStream, JpegAiError
 
 from .engine_traces import STATUS, engine_trace
-from .reconstruction.trace import reconstruction_trace
+from .reference_decoder import Picture, ReferenceDecoder
 from .results import StreamFacts
+from .text import printable
 from .trace_file import Trace, read_trace
 
 
@@ -50,29 +51,52 @@ class Case:
     status: int
     """Exit status that jai-trace is expected to end with."""
 
-    networks: Path | None = None
-    """The bundle for reconstruction, where there is one."""
+    decoder: ReferenceDecoder | None = None
+    """For reconstruction, where there is a bundle with networks."""
+    _reconstructions: dict[str | None, bytes] = field(default_factory=dict)
+    _pictures: dict[str, Picture] = field(default_factory=dict)
 
-    @cached_property
-    def reconstruction(self) -> bytes:
-        """The reference trace of the reconstruction; raises the errors of decoding."""
-        if self.networks is None:
-            raise BundleError("no bundle with networks was named")
-        return reconstruction_trace(self.path, self.networks)
+    def reconstruction(self, precision: str | None) -> bytes:
+        """The reference trace of the reconstruction in a precision; raises the errors of decoding."""
+        if precision not in self._reconstructions:
+            self._reconstructions[precision] = self._networks().reconstruction_trace(self.path.read_bytes(), precision)
+        return self._reconstructions[precision]
+
+    def picture(self, trace: Trace) -> Picture:
+        """What the symbols of a trace with arrays of the right shapes look like; raises the errors of decoding."""
+        if trace.hash not in self._pictures:
+            arrays = {record.name: record.values for record in trace.records}
+            self._pictures[trace.hash] = self._networks().picture(self.path.read_bytes(), arrays)
+        return self._pictures[trace.hash]
 
     def reference(self) -> Trace:
         """The reference trace, read."""
         return read_trace(self.trace)
 
+    def _networks(self) -> ReferenceDecoder:
+        if self.decoder is None:
+            raise BundleError("no bundle with networks was named")
+        return self.decoder
+
 
 def find_streams(folder: Path, pattern: str = "*") -> list[StreamFile]:
-    """`NAME.jai` and `NAME/stream.jai` below a folder, whose NAME fits a shell pattern; in the order of names."""
-    found = {path.stem: path for path in folder.glob("*.jai")}
-    found |= {path.parent.name: path for path in folder.glob("*/stream.jai")}
-    return [StreamFile(name, found[name]) for name in sorted(found) if fnmatch.fnmatchcase(name, pattern)]
+    """`NAME.jai` and `NAME/stream.jai` below a folder, whose NAME fits a shell pattern; in the order of names.
+
+    Characters that cannot be printed are escaped in names. Raises InvalidStream when two streams have one name.
+    """
+    found = [StreamFile(printable(path.stem), path) for path in folder.glob("*.jai")]
+    found += [StreamFile(printable(path.parent.name), path) for path in folder.glob("*/stream.jai")]
+    name, count = next(iter(Counter(stream.name for stream in found).most_common(1)), ("", 0))
+    if count > 1:
+        raise InvalidStream(f"{folder}: there are {count} streams {name}")
+    return sorted(
+        (stream for stream in found if fnmatch.fnmatchcase(stream.name, pattern)), key=lambda stream: stream.name
+    )
 
 
-def prepare_case(stream: StreamFile, bundle: EntropyTables, workspace: Path, networks: Path | None = None) -> Case:
+def prepare_case(
+    stream: StreamFile, bundle: EntropyTables, workspace: Path, decoder: ReferenceDecoder | None = None
+) -> Case:
     """The reference trace of a stream, made by the native engine in this process.
 
     A stream that is refused is a case too: every target must refuse it alike. Raises BundleError when the bundle
@@ -91,7 +115,7 @@ def prepare_case(stream: StreamFile, bundle: EntropyTables, workspace: Path, net
         raise
     except JpegAiError as refused:
         status, error = STATUS[type(refused)], str(refused)
-    return Case(stream.path, tables, _facts(stream.name, data, parsed, trace, error), trace, status, networks)
+    return Case(stream.path, tables, _facts(stream.name, data, parsed, trace, error), trace, status, decoder)
 
 
 def _parsed(data: bytes) -> CodeStream | None:

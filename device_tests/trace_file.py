@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import TraceError
 
-MAGIC = b"JAITRAC2"
+MAGIC = b"JAITRAC3"
 HASH_SIZE = 32
 MAX_RANK = 3
 TYPES = {code: np.dtype(code).newbyteorder("<") for code in "bBhiIf"}
@@ -30,16 +30,18 @@ class Record:
     name: str
     values: NDArray[Any]
     hash: str = ""
-    """SHA-256 as it was read."""
+    """SHA-256 of what was read."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A trace that was read; its hashes are right."""
+    """A trace that was read."""
 
     records: tuple[Record, ...]
     hash: str
     """SHA-256 of the hashes of all records: equal traces have equal ones."""
+    damage: str = ""
+    """The first stored hash that does not fit, in words; empty in a trace that `read_trace` did not refuse."""
 
 
 def write_trace(records: Iterable[Record]) -> Iterator[bytes]:
@@ -55,22 +57,38 @@ def write_trace(records: Iterable[Record]) -> Iterator[bytes]:
     yield struct.pack("<BI", 0, count) + hashes.digest()
 
 
-def read_trace(data: bytes) -> Trace:
-    """The records of a trace. Raises TraceError, saying where, when it is damaged, cut or goes on too long."""
+def read_trace(data: bytes | memoryview) -> Trace:
+    """The records of a trace, whose values are views of `data`.
+
+    Raises TraceError, saying where, when it is damaged, cut or goes on too long.
+    """
+    trace = read_damaged_trace(data)
+    if trace.damage:
+        raise TraceError(trace.damage)
+    return trace
+
+
+def read_damaged_trace(data: bytes | memoryview) -> Trace:
+    """A trace whose stored hashes need not fit its records. Raises TraceError when it has no records to be read."""
+    data = memoryview(data)
     if data[: len(MAGIC)] != MAGIC:
-        raise TraceError("not a trace: it does not begin with JAITRAC2")
-    position, records, hashes = len(MAGIC), list[Record](), hashlib.sha256()
+        raise TraceError(f"not a trace: it does not begin with {MAGIC.decode()}")
+    position, records, hashes, damage = len(MAGIC), dict[str, Record](), hashlib.sha256(), list[str]()
     while _part(data, position, 1)[0]:
-        record, position = _read_record(data, position)
+        start, (record, stored, position) = position, _read_record(data, position)
+        if record.name in records:
+            raise TraceError(f"byte {start}: there is a record {record.name!r} already")
+        if record.hash != stored:
+            damage.append(f"byte {start}: record {record.name!r} does not fit its hash")
         hashes.update(bytes.fromhex(record.hash))
-        records.append(record)
+        records[record.name] = record
     (count,) = struct.unpack("<I", _part(data, position + 1, 4))
     end = position + 5
     if count != len(records) or _part(data, end, HASH_SIZE) != hashes.digest():
-        raise TraceError(f"byte {position}: the end of the trace does not fit its {len(records)} records")
+        damage.append(f"byte {position}: the end of the trace does not fit its {len(records)} records")
     if len(data) != end + HASH_SIZE:
         raise TraceError(f"byte {end + HASH_SIZE}: the trace goes on behind its end")
-    return Trace(tuple(records), hashes.hexdigest())
+    return Trace(tuple(records.values()), hashes.hexdigest(), next(iter(damage), ""))
 
 
 def _record_bytes(record: Record) -> bytes:
@@ -80,10 +98,12 @@ def _record_bytes(record: Record) -> bytes:
     return head + np.ascontiguousarray(values, TYPES[code]).tobytes()
 
 
-def _read_record(data: bytes, start: int) -> tuple[Record, int]:
-    """The record at a byte, and where the next one begins."""
+def _read_record(data: memoryview, start: int) -> tuple[Record, str, int]:
+    """The record at a byte, the hash that is stored behind it, and where the next one begins."""
     name_size = data[start]
-    name = _part(data, start + 1, name_size).decode("latin-1")
+    name = bytes(_part(data, start + 1, name_size)).decode("ascii", "replace")
+    if not (name.isascii() and name.isprintable()):
+        raise TraceError(f"byte {start}: the name of a record is not printable ASCII")
     code, rank = _part(data, start + 1 + name_size, 2)
     if chr(code) not in TYPES or rank > MAX_RANK:
         raise TraceError(f"byte {start}: record {name!r} has an unknown type or rank")
@@ -92,13 +112,11 @@ def _read_record(data: bytes, start: int) -> tuple[Record, int]:
     dtype = TYPES[chr(code)]
     values = np.frombuffer(_part(data, values_start, math.prod(shape) * dtype.itemsize), dtype).reshape(shape)
     end = values_start + values.nbytes
-    digest = hashlib.sha256(data[start:end]).digest()
-    if _part(data, end, HASH_SIZE) != digest:
-        raise TraceError(f"byte {start}: record {name!r} does not fit its hash")
-    return Record(name, values, digest.hex()), end + HASH_SIZE
+    digest = hashlib.sha256(data[start:end]).hexdigest()
+    return Record(name, values, digest), _part(data, end, HASH_SIZE).hex(), end + HASH_SIZE
 
 
-def _part(data: bytes, start: int, size: int) -> bytes:
+def _part(data: memoryview, start: int, size: int) -> memoryview:
     part = data[start : start + size]
     if len(part) != size:
         raise TraceError(f"byte {start}: the trace ends early")

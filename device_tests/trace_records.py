@@ -18,8 +18,6 @@ from .trace_file import Record
 
 ARRAYS = ("scale_index", "sigma", "skip_mask", "residual")
 CUBE_PHASES = 4
-NOT_RECORDED = {"cube_group_flag"}
-"""How the cube flags are packed, not what they are."""
 
 
 def trace_records(data: bytes, model: bytes, engine: str) -> Iterator[Record]:
@@ -52,7 +50,7 @@ def _field_records(prefix: str, header: Any) -> Iterator[Record]:
     """One record per field of a header dataclass, its parts under their path; absent parts give none."""
     for field in dataclasses.fields(header):
         value, name = getattr(header, field.name), f"{prefix}.{field.name}"
-        if value is None or field.name in NOT_RECORDED:
+        if value is None:
             continue
         if isinstance(value, bytes):
             yield Record(name, np.frombuffer(value, np.uint8))

@@ -11,7 +11,7 @@ import pytest
 from converters.cli import main as convert
 from device_tests.cli import main
 from device_tests.reconstruction.comparison import compare_reconstructions
-from device_tests.reconstruction.trace import reconstruction_trace
+from device_tests.reference_decoder import ReferenceDecoder
 from device_tests.sources import find_sources
 from device_tests.targets import UnknownTarget, litert, make_target
 from device_tests.trace_file import Record, Trace, read_trace, write_trace
@@ -38,7 +38,8 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trace(bundle: Path, photo: Path) -> Trace:
-    return read_trace(reconstruction_trace(photo / "photo.jai", bundle))
+    with Bundle.open(bundle) as opened:
+        return read_trace(ReferenceDecoder(opened).reconstruction_trace((photo / "photo.jai").read_bytes(), None))
 
 
 def changed(trace: Trace, name: str, by: float) -> Trace:
@@ -113,9 +114,9 @@ def test_pictures_too_large_for_a_target_are_left_out(
     words = ["run", "--targets", "litert", "--streams", str(photo), "--bundle", str(bundle), "-o", str(tmp_path)]
     assert main(words) == 0
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["skipped"] == ["target litert: 1 streams of more than 1000 samples"]
+    assert report["skipped"] == ["target litert: 1 streams left out (more than 1000 samples): photo"]
     (cell,) = report["cells"]
-    assert (cell["verdict"], cell["detail"]) == ("left out", "393216 samples, at most 1000")
+    assert (cell["verdict"], cell["detail"]) == ("left out", "more than 1000 samples")
     assert 'skipped="1"' in (tmp_path / "junit.xml").read_text()
 
 

@@ -113,10 +113,11 @@ def test_a_divergence_is_found_named_and_kept(
     report = json.loads((tmp_path / "report.json").read_text())
     cell = next(cell for cell in report["cells"] if cell["target"] == "host+O0")
     assert cell["verdict"] == "diverges"
-    assert cell["detail"].startswith("sigma_y, luma, channel 3, row 5, column 7: ")
+    assert cell["detail"].startswith("scales: sigma_y, luma, channel 3, row 5, column 7: ")
     assert cell["detail"].endswith("(1 of 245760 values differ)")
     page = (tmp_path / "index.html").read_text()
-    assert "data:image/png;base64," + cell["map"] in page
+    assert page.count("data:image/png;base64,") == 1, "the map of the record"
+    assert page.count("data:image/jpeg;base64,") == 3, "both pictures and their difference"
     assert "1 of 1 decodes disagree" in page
     failure = next(ElementTree.parse(tmp_path / "junit.xml").getroot().iter("failure"))
     assert failure.get("message") == cell["detail"]
@@ -136,7 +137,7 @@ def test_the_cause_of_damage_is_found(streams: Path, bundle: str, tmp_path: Path
     assert run(streams, bundle, report, "host", "--match", "whole", "--source", str(source)) == 1
     (cell,) = json.loads((report / "report.json").read_text())["cells"]
     assert cell["verdict"] == "diverges"
-    assert cell["detail"].startswith("skip_mask_y, luma, channel ")
+    assert cell["detail"].startswith("skip mask: skip_mask_y, luma, channel ")
     assert ": 0 against 1 (" in cell["detail"]
     assert cell["detail"].endswith("(damaged, or made for other weights)), the reference decodes")
 
@@ -205,7 +206,7 @@ def test_compare_traces(bundle: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     records[-1] = Record("residual_uv", records[-1].values + np.int16(1))
     changed.write_bytes(b"".join(write_trace(records)))
     assert main(["compare", str(first), str(changed)]) == 1
-    assert capsys.readouterr().out.startswith("residual_uv, chroma, channel 0, row 0, column 0: ")
+    assert capsys.readouterr().out.startswith("residuals: residual_uv, chroma, channel 0, row 0, column 0: ")
 
 
 def test_errors_are_one_line(tmp_path: Path, bundle: str, capsys: pytest.CaptureFixture[str]) -> None:

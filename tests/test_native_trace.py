@@ -72,3 +72,22 @@ def test_a_damaged_stream_is_traced_up_to_the_damage(program: Path, tmp_path: Pa
     divergence = first_divergence(read_trace(whole_trace.read_bytes()), read_trace(damaged_trace.read_bytes()))
     assert divergence is not None
     assert divergence.record == "residual_uv"
+
+
+def test_of_a_damaged_region_the_trace_shows_that_region(program: Path, tmp_path: Path) -> None:
+    """Regions behind the damaged one hold nothing yet, and must not be taken for the cause."""
+    path = stream_folder("indreg_rvs_threads2_700x530") / "stream.jai"
+    stream = read_code_stream(path.read_bytes())
+    part = stream.residuals[0][1]
+    assert part is not None
+    stream.residuals[0][1] = SubStream(part.payload[len(part.payload) // 2 :], part.place)
+    damaged, whole_trace, damaged_trace = tmp_path / "damaged.jai", tmp_path / "whole", tmp_path / "damaged"
+    damaged.write_bytes(write_code_stream(stream))
+    assert run(program, path, MODEL, whole_trace).returncode == 0
+    assert run(program, damaged, MODEL, damaged_trace).returncode == 11
+    divergence = first_divergence(read_trace(whole_trace.read_bytes()), read_trace(damaged_trace.read_bytes()))
+    assert divergence is not None
+    assert divergence.record == "residual_y"
+    region = stream.picture.regions[1].on_grid(16)
+    assert region.top <= divergence.place["row"] < region.bottom
+    assert region.left <= divergence.place["column"] < region.right

@@ -5,28 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.stream import read_code_stream
-from jpegai_mobile.image.chroma import to_444
-from jpegai_mobile.image.colour import yuv_to_rgb
 from jpegai_mobile.runtime.bundle import Bundle
-from jpegai_mobile.runtime.decoder import Decoder
 
 from ..engine_traces import engine_trace
 from ..errors import AbsentTarget, TargetError
+from ..reference_decoder import Arrays, Picture, ReferenceDecoder
 from ..sources import TraceSources
 from ..targets import Target, make_target
 from ..trace_file import read_trace
-from .float_codec import Arrays, float_sources, recode
-
-Picture = NDArray[Any]
-LARGEST_SYMBOL = 255
-"""Symbols of a picture that went wrong are cut to this: what is beyond looks no worse."""
+from .float_codec import float_sources, recode
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +99,7 @@ class _Bench:
 
     def __init__(self, data: bytes, tables: bytes, bundle: Bundle, sources: TraceSources, workspace: Path) -> None:
         self.data, self.sources = data, sources
-        self._tables_bytes, self._workspace, self._decoder = tables, workspace, Decoder(bundle)
+        self._tables_bytes, self._workspace, self._decoder = tables, workspace, ReferenceDecoder(bundle)
         self.tables, self.exact_stream, self.float_stream = (
             workspace / name for name in ("entropy.bin", "exact.jai", "float.jai")
         )
@@ -143,14 +135,9 @@ class _Bench:
         return _named(self.trace_on(target, stream))
 
     def picture(self, symbols: Arrays) -> Picture:
-        """RGB [row, column, 3] of residuals, by way of a stream that carries them exactly."""
-        residuals = {
-            name: np.clip(values, -LARGEST_SYMBOL, LARGEST_SYMBOL)
-            for name, values in symbols.items()
-            if name.startswith("residual_")
-        }
-        decoded = self._decoder.decode(recode(self.data, self.exact, residuals))
-        return yuv_to_rgb(to_444(decoded.planes), decoded.stream.picture.bit_depth)
+        """The picture of residuals; everything else is that of the exact symbols."""
+        residuals = {name: values for name, values in symbols.items() if name.startswith("residual_")}
+        return self._decoder.picture(self.data, dict(self.exact) | residuals)
 
 
 def _outcome(bench: _Bench, name: str, theirs: Arrays, exact: Picture) -> Outcome:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +14,13 @@ from jpegai_mobile.codestream.stream import CodeStream, read_code_stream, write_
 from jpegai_mobile.codestream.substreams import SubStream
 from jpegai_mobile.latent.entropy_stage import latent_regions
 
+from ..reference_decoder import Arrays
 from ..sources import TraceSources
 
 REPLACED = "hyper_scale_decoder.c"
 REPLACEMENT = Path(__file__).with_name("float_scale_decoder.c")
 LINK_FLAGS = ("-Wl,--wrap=jai_substream_fail", "-lm")
 LARGEST_TABLE = 31
-
-Arrays = Mapping[str, NDArray[Any]]
-"""Arrays of a trace by name."""
 
 
 def float_sources(sources: TraceSources) -> TraceSources:

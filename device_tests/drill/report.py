@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Sequence
 from html import escape
@@ -12,13 +10,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from .drill import LARGEST_SYMBOL, Drill, Outcome, Picture
-
-LARGEST_SIDE = 512
-"""Pictures are shown no larger than this, in pixels."""
+from ..pictures import difference, jpeg_address
+from ..reference_decoder import LARGEST_SYMBOL, Picture
+from .drill import Drill, Outcome
 
 
 def write_drill_report(drills: Sequence[Drill], folder: Path, heading: dict[str, str]) -> None:
@@ -58,8 +52,8 @@ def _drill(drill: Drill) -> str:
     cards = "".join(_outcome(drill, outcome) for outcome in drill.outcomes)
     return (
         f"<section><h2>{escape(drill.name)}</h2><p class='note'>{drill.elements:,} latent elements</p>"
-        f'<figure class="pictures"><div><img alt="the exact picture" src="{_image(drill.exact)}">'
-        f"<figcaption>exact, on every target, with integers</figcaption></div></figure>{cards}</section>"
+        f'<div class="figures"><figure><img alt="the exact picture" src="{jpeg_address(drill.exact)}">'
+        f"<figcaption>exact, on every target, with integers</figcaption></figure></div>{cards}</section>"
     )
 
 
@@ -74,13 +68,7 @@ def _outcome(drill: Drill, outcome: Outcome) -> str:
         + (f", {outcome.psnr:.1f} dB." if outcome.psnr is not None else ".")
     )
     build = outcome.facts.get("build", "")
-    shown = (
-        ""
-        if outcome.picture is None
-        else f'<figure class="pictures"><div><img alt="float" src="{_image(outcome.picture)}">'
-        f'<figcaption>float on {escape(outcome.target)}</figcaption></div><div><img alt="difference" '
-        f'src="{_image(_difference(outcome.picture, drill.exact))}"><figcaption>difference</figcaption></div></figure>'
-    )
+    shown = "" if outcome.picture is None else _pictures(outcome.target, outcome.picture, drill.exact)
     state = "bad" if outcome.residual_differs else "good"
     return (
         f'<div class="drill {state}"><h3>{escape(outcome.target)}</h3><p>{words}</p>'
@@ -88,15 +76,11 @@ def _outcome(drill: Drill, outcome: Outcome) -> str:
     )
 
 
-def _difference(picture: Picture, exact: Picture) -> Picture:
-    return np.abs(picture.astype(np.int32) - exact).astype(exact.dtype)
-
-
-def _image(picture: Picture) -> str:
-    """A JPEG as a data address."""
-    samples = picture if picture.dtype == np.uint8 else (picture >> 2).astype(np.uint8)
-    image = Image.fromarray(samples)
-    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-    file = io.BytesIO()
-    image.save(file, "jpeg", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+def _pictures(target: str, picture: Picture, exact: Picture) -> str:
+    captions = {f"float on {target}": picture, "difference": difference(exact, picture)}
+    figures = "".join(
+        f'<figure><img alt="{escape(caption)}" src="{jpeg_address(shown)}"><figcaption>{escape(caption)}</figcaption>'
+        "</figure>"
+        for caption, shown in captions.items()
+    )
+    return f'<div class="figures">{figures}</div>'

@@ -1,4 +1,4 @@
-"""`python -m device_tests.reconstruction STREAM BUNDLE OUT`: what a target with Python runs."""
+"""`python -m device_tests.reconstruction STREAM BUNDLE PRECISION OUT`: what a target with Python runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from jpegai_mobile.errors import JpegAiError
+from jpegai_mobile.runtime.bundle import Bundle
+from jpegai_mobile.runtime.decoder import Decoder
 
 from ..engine_traces import STATUS
 from ..trace_file import read_trace
-from .trace import reconstruction_trace
+from .trace import write_reconstruction
 
 
 def main(arguments: list[str]) -> int:
@@ -25,14 +27,15 @@ def main(arguments: list[str]) -> int:
         print(f"# runtime Python {platform.python_version()}, NumPy {np.__version__}, LiteRT {litert}")
         print(f"# instruction_set {platform.machine()}")
         return 0
-    stream, bundle, output = map(Path, arguments)
+    stream, bundle, precision, output = arguments
     start = time.process_time()
     try:
-        trace = reconstruction_trace(stream, bundle)
+        with Bundle.open(bundle) as opened:
+            trace = write_reconstruction(Decoder(opened), Path(stream).read_bytes(), precision)
     except JpegAiError as error:
         print(f"jai-trace: {stream}: {error}", file=sys.stderr)
         return STATUS[type(error)]
-    output.write_bytes(trace)
+    Path(output).write_bytes(trace)
     print(f"# milliseconds {round(1000 * (time.process_time() - start))}")
     print(f"# peak_bytes {1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}")
     print(f"= {read_trace(trace).hash}")

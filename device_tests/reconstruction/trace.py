@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.decoder import DecodeOptions, Decoder
 
-from ..trace_file import Record, write_trace
+from ..trace_file import Record, Trace, write_trace
 
 HASH, STATISTICS, SMALL = "sha256", "statistics", "small"
 PLANE_CELL = 8
 """Samples of a plane that one sample of its down-sampled form stands for, in both directions."""
 
 
-def reconstruction_trace(stream: Path, bundle: Path, num_threads: int = 1) -> bytes:
-    """A trace of psi, latents and planes before filters; raises the errors of decoding."""
-    with Bundle.open(bundle) as opened:
-        reconstruction = Decoder(opened).reconstruct(stream.read_bytes(), DecodeOptions(num_threads=num_threads))
-        arrays = reconstruction.float_arrays(latents=True, planes=True)
+def write_reconstruction(decoder: Decoder, data: bytes, precision: str | None) -> bytes:
+    """A trace of psi, latents and planes before filters, on one thread; raises the errors of decoding.
+
+    `precision` None takes the most exact one of the bundle.
+    """
+    reconstruction = decoder.reconstruct(data, DecodeOptions(precision=precision, num_threads=1))
+    arrays = reconstruction.float_arrays(latents=True, planes=True)
     return b"".join(write_trace(record for name, values in arrays.items() for record in _records(name, values)))
+
+
+def is_reconstruction(trace: Trace) -> bool:
+    """Whether it is a trace of the reconstruction, not of the entropy stage."""
+    return any(record.name.endswith(f".{SMALL}") for record in trace.records)
 
 
 def _records(name: str, values: NDArray[np.float32]) -> Iterator[Record]:

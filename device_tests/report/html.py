@@ -27,6 +27,8 @@ MEANINGS = {
     Verdict.ABSENT: "the target is not there",
     Verdict.LEFT_OUT: "too large for the target",
 }
+MAX_ILLUSTRATED = 40
+"""Disagreements that are shown with pictures; a broken target has them everywhere, and a page must stay loadable."""
 
 
 def page(results: Results) -> str:
@@ -45,6 +47,7 @@ def page(results: Results) -> str:
         header="".join(_column_head(target) for target in results.targets),
         rows=_rows(results),
         divergences=_divergences(results),
+        within=_within(results),
         command=escape(results.command),
         created=escape(results.created),
         version=escape(results.version),
@@ -135,26 +138,45 @@ def _cell(cell: Cell) -> str:
     symbol = SYMBOLS[cell.verdict]
     time = f"<small>{cell.milliseconds}&#8239;ms</small>" if cell.milliseconds is not None else ""
     words = f"{cell.target}: {cell.verdict}" + (f", {cell.detail}" if cell.detail else "")
-    inner = f'<a href="#{_anchor(cell)}">{symbol}</a>' if cell.verdict.bad else symbol
+    explained = cell.verdict.bad or cell.verdict is Verdict.WITHIN
+    inner = f'<a href="#{_anchor(cell)}">{symbol}</a>' if explained else symbol
     return f'<td class="{_css(cell.verdict)}" title="{escape(words)}">{inner}{time}</td>'
 
 
 def _divergences(results: Results) -> str:
-    parts = [_divergence(cell) for cell in results.cells if cell.verdict.bad]
-    return f"<h2>Disagreements</h2>{''.join(parts)}" if parts else ""
+    """An article for every disagreement, with pictures of the first ones."""
+    bad = [cell for cell in results.cells if cell.verdict.bad]
+    parts = [_divergence(cell, number < MAX_ILLUSTRATED) for number, cell in enumerate(bad)]
+    return f"<section><h2>Disagreements</h2>{''.join(parts)}</section>" if parts else ""
 
 
-def _divergence(cell: Cell) -> str:
-    image = (
-        f'<figure><img alt="map of differing positions" src="data:image/png;base64,{cell.map}">'
-        "<figcaption>where this record differs: the darker, the more channels</figcaption></figure>"
-        if cell.map
-        else ""
-    )
+def _divergence(cell: Cell, illustrated: bool) -> str:
+    left_out = '<p class="note">Its pictures were left out, as of all further ones.</p>' if cell.figures else ""
     return (
         f'<article id="{_anchor(cell)}"><h3>{_breakable(cell.stream)} on {_breakable(cell.target)}</h3>'
-        f"<p>{escape(cell.detail)}</p>{image}</article>"
+        f"<p>{escape(cell.detail)}</p>{_figures(cell) if illustrated else left_out}</article>"
     )
+
+
+def _within(results: Results) -> str:
+    """What differs within tolerance, folded up."""
+    cells = [cell for cell in results.cells if cell.verdict is Verdict.WITHIN]
+    cells.sort(key=lambda cell: (cell.target, cell.stream))
+    parts = [
+        f'<details id="{_anchor(cell)}"><summary><b>{_breakable(cell.stream)}</b> on {_breakable(cell.target)}: '
+        f"{escape(cell.detail)}</summary>{_figures(cell) if number < MAX_ILLUSTRATED else ''}</details>"
+        for number, cell in enumerate(cells)
+    ]
+    return f'<section class="within"><h2>Within tolerance</h2>{"".join(parts)}</section>' if parts else ""
+
+
+def _figures(cell: Cell) -> str:
+    parts = [
+        f'<figure><img alt="{escape(figure.caption)}" src="{figure.address}" loading="lazy">'
+        f"<figcaption>{escape(figure.caption)}</figcaption></figure>"
+        for figure in cell.figures
+    ]
+    return f'<div class="figures">{"".join(parts)}</div>' if parts else ""
 
 
 def _anchor(cell: Cell) -> str:

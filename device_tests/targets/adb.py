@@ -34,6 +34,7 @@ class AdbTarget:
 
     stage = Stage.ENTROPY
     max_samples: int | None = None
+    precision: str | None = None
 
     def __init__(
         self, name: str, serial: str, sources: TraceSources, compiler: str | None = None, options: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ class PythonTarget:
     name = "python"
     stage = Stage.ENTROPY
     max_samples: int | None = None
+    precision: str | None = None
 
     def __init__(self) -> None:
         self._trace = b""

@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 import jpegai_mobile
+from jpegai_mobile.errors import BundleError
+from jpegai_mobile.runtime.bundle import Bundle
+from jpegai_mobile.runtime.decoder import choose_precision
+from jpegai_mobile.runtime.manifest import PRECISIONS
 
 from ..errors import AbsentTarget, TargetError
 from ..sources import TraceSources
@@ -34,12 +38,20 @@ CPUS = {
 
 
 class LitertTarget:
-    """`litert`, `litert-aarch64` and `litert-aarch64@cpu`: makes reconstruction traces."""
+    """`litert`, `litert-aarch64` and `litert-aarch64@cpu`, `+precision`: makes reconstruction traces."""
 
     stage = Stage.RECONSTRUCTION
 
-    def __init__(self, name: str, bundle: Path | None, sources: TraceSources, cpu: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        bundle: Path | None,
+        sources: TraceSources,
+        cpu: str | None = None,
+        precision: str = PRECISIONS[0],
+    ) -> None:
         self.name = name
+        self.precision: str | None = precision
         self.max_samples = None if cpu is None else EMULATED_SAMPLES
         self._bundle = bundle
         self._sources = sources
@@ -53,6 +65,7 @@ class LitertTarget:
         """Lay out an ARM64 Python with this package, or take the one that is running."""
         if self._bundle is None:
             raise AbsentTarget("no model bundle with networks was named")
+        _look_for_networks(self._bundle, self.precision)
         self._output = workspace / "trace"
         package = Path(jpegai_mobile.__file__).parent
         if self._cpu is None:
@@ -72,7 +85,7 @@ class LitertTarget:
     def run(self, stream: str, tables: str) -> ProgramRun:
         """Decode the stream up to its planes; the integer tables come with the bundle."""
         assert self._bundle is not None
-        return self._execute([stream, str(self._bundle.resolve()), str(self._output)])
+        return self._execute([stream, str(self._bundle.resolve()), str(self.precision), str(self._output)])
 
     def pull(self, path: Path) -> None:
         """Move the trace to where it is wanted."""
@@ -81,7 +94,7 @@ class LitertTarget:
     def describe(self) -> dict[str, str]:
         """Machine and versions."""
         machine = "this one" if self._cpu is None else f"emulated aarch64, {self._cpu}"
-        return {"machine": machine} | self._facts
+        return {"machine": machine, "precision": str(self.precision)} | self._facts
 
     def _emulated(self, workspace: Path, package: Path, cpu: str) -> tuple[list[str], list[Path]]:
         """Command and module folders of an emulated Python; `workspace` gets a root of its own for one file."""
@@ -114,6 +127,14 @@ class LitertTarget:
             raise TargetError(f"no end after {RUN_SECONDS} s") from None
         message = result.stderr.strip().splitlines()[-1:]
         return ProgramRun(result.returncode, result.stdout, *message or [""])
+
+
+def _look_for_networks(bundle: Path, precision: str | None) -> None:
+    try:
+        with Bundle.open(bundle) as opened:
+            choose_precision(opened, precision)
+    except BundleError as error:
+        raise AbsentTarget(str(error)) from error
 
 
 def _write_cpuinfo(root: Path, part: str, features: str) -> None:

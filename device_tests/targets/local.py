@@ -18,6 +18,7 @@ class LocalTarget:
 
     stage = Stage.ENTROPY
     max_samples: int | None = None
+    precision: str | None = None
 
     def __init__(self, name: str, build: Build, sources: TraceSources, cpu: str | None = None) -> None:
         self.name = name

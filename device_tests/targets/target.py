@@ -49,6 +49,8 @@ class Target(Protocol):
     stage: Stage
     max_samples: int | None
     """Largest picture, in coded luma samples; None when there is no limit."""
+    precision: str | None
+    """Precision of its networks; None for targets of the entropy stage."""
 
     def prepare(self, workspace: Path) -> None:
         """Get ready: build, connect, install; `workspace` is an empty folder of the target's own."""

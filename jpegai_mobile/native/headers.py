@@ -45,6 +45,8 @@ class _Component(c.Structure):
             "grfs_enable_flag synthesis_tile_enable synthesis_tile_size synthesis_tile_overlap"
         ),
         ("grfs_channel_flag", _U8 * 160),
+        ("cube_groups", c.c_uint32),
+        ("cube_group_flag", c.POINTER(_U8)),
         ("cube_flags", c.c_uint32),
         ("cube_flag", c.POINTER(_U8)),
     )
@@ -208,6 +210,7 @@ def _picture(p: _Picture) -> PictureHeader:
 def _component(h: _Component) -> ComponentHeader:
     return ComponentHeader(
         **_scalars(h, ComponentHeader),
+        cube_group_flag=h.cube_group_flag[: h.cube_groups],
         cube_flag=h.cube_flag[: h.cube_flags],
         grfs_channel_flag=h.grfs_channel_flag[: h.num_chs] if h.grfs_enable_flag else [],
     )

@@ -94,8 +94,10 @@ typedef struct jai_component_header {
     uint8_t synthesis_tile_size;    /* times 16 */
     uint8_t synthesis_tile_overlap; /* times 16 */
     uint8_t grfs_channel_flag[JAI_LUMA_CHANNELS];
-    uint32_t cube_flags;      /* number of cube flags, 0 when they are not used */
-    const uint8_t *cube_flag; /* phase, row, column; flags of uncoded groups filled in */
+    uint32_t cube_groups;           /* ceil(cube_flags / 8) */
+    const uint8_t *cube_group_flag; /* 0: the flags of the group are not coded and all ones */
+    uint32_t cube_flags;            /* number of cube flags, 0 when they are not used */
+    const uint8_t *cube_flag;       /* phase, row, column; flags of uncoded groups filled in */
 } jai_component_header;
 
 /* The picture header (PIH). Names and values as coded. */

@@ -94,15 +94,17 @@ static jai_status read_cube_flags(jai_pool *pool, jai_bits *bits, const jai_pict
     }
     void *memory = NULL;
     c->cube_flags = 4 * jai_cube_rows(h) * jai_cube_columns(h);
-    JAI_TRY(jai_pool_allocate(pool, c->cube_flags, 1, &memory));
+    c->cube_groups = jai_cover(c->cube_flags, CUBE_GROUP);
+    JAI_TRY(jai_pool_allocate(pool, (size_t)c->cube_flags + c->cube_groups, 1, &memory));
     uint8_t *flag = memory;
+    uint8_t *group = flag + c->cube_flags;
     c->cube_flag = flag;
-    uint32_t group = 0;
+    c->cube_group_flag = group;
     for (uint32_t i = 0; i < c->cube_flags; i++) {
         if (i % CUBE_GROUP == 0) {
-            group = jai_bits_read(bits, "cube_group_flag", 1);
+            group[i / CUBE_GROUP] = jai_bits_u8(bits, "cube_group_flag", 1);
         }
-        flag[i] = group != 0 ? jai_bits_u8(bits, "cube_flag", 1) : 1;
+        flag[i] = group[i / CUBE_GROUP] != 0 ? jai_bits_u8(bits, "cube_flag", 1) : 1;
     }
     return jai_bits_status(bits);
 }

@@ -63,6 +63,7 @@ static void cube_flags(trace_writer *t, const jai_picture_header *h, const jai_c
     const uint32_t shape[TRACE_MAX_RANK] = {PHASES, (h->img_height_minus64 + min_size + grid - 1) / grid,
                                             (h->img_width_minus64 + min_size + grid - 1) / grid};
     char name[TRACE_MAX_NAME + 1];
+    list8(t, c->cube_group_flag, c->cube_groups, "%s.cube_group_flag", prefix);
     if (c->cube_flags == 0) {
         list8(t, NULL, 0, "%s.cube_flag", prefix);
         return;

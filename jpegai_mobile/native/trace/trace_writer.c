@@ -44,7 +44,7 @@ void trace_begin(trace_writer *t, FILE *out, FILE *log)
 {
     *t = (trace_writer){.out = out, .log = log};
     sha256_begin(&t->all);
-    write_bytes(t, (const uint8_t *)"JAITRAC2", 8);
+    write_bytes(t, (const uint8_t *)"JAITRAC3", 8);
 }
 
 void trace_open(trace_writer *t, const char *name, char type, const uint32_t *shape, unsigned rank)

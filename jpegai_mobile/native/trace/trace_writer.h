@@ -1,7 +1,7 @@
 /*
  * The trace container: named arrays with a hash each, all integers little endian, written front to back.
  *
- *     magic     8 bytes      "JAITRAC2"
+ *     magic     8 bytes      "JAITRAC3"
  *     records
  *       size    u8           of the name, not 0
  *       name    u8[size]     ASCII
