@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import AbsentTarget, TargetError
 from .sources import TraceSources
 
-COMPILERS = ("gcc", "clang")
+COMPILERS = ("gcc", "clang", "zig")
 OPTIONS = {
     "O0": "-O0",
     "O1": "-O1",
@@ -22,7 +24,8 @@ OPTIONS = {
     "gnu11": "-std=gnu11",
 }
 """Words that may follow a target's name, and the compiler flag that each stands for."""
-BUILD_SECONDS = 300
+BUILD_SECONDS = 1200
+"""Longest that a build may take; zig builds its C library first, once per instruction set, which takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Isa:
     name: str
     triple: str
     """GNU triple: prefix of gcc, `--target` of clang."""
+    zig: str
+    """`-target` of zig, which brings its own C library."""
     emulator: str
     packages: tuple[str, ...]
     """Debian packages of the cross compiler."""
@@ -44,40 +49,58 @@ ISAS = {
         Isa(
             "aarch64",
             "aarch64-linux-gnu",
+            "aarch64-linux-musl",
             "qemu-aarch64-static",
             ("gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"),
         ),
         Isa(
-            "armhf",
+            "armv7",
             "arm-linux-gnueabihf",
+            "arm-linux-musleabihf",
             "qemu-arm-static",
             ("gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"),
         ),
-        Isa("i386", "i686-linux-gnu", "qemu-i386-static", ("gcc-i686-linux-gnu", "libc6-dev-i386-cross")),
+        Isa(
+            "i386",
+            "i686-linux-gnu",
+            "x86-linux-musl",
+            "qemu-i386-static",
+            ("gcc-i686-linux-gnu", "libc6-dev-i386-cross"),
+        ),
         Isa(
             "riscv64",
             "riscv64-linux-gnu",
+            "riscv64-linux-musl",
             "qemu-riscv64-static",
             ("gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"),
         ),
-        Isa("s390x", "s390x-linux-gnu", "qemu-s390x-static", ("gcc-s390x-linux-gnu", "libc6-dev-s390x-cross")),
+        Isa(
+            "s390x",
+            "s390x-linux-gnu",
+            "s390x-linux-musl",
+            "qemu-s390x-static",
+            ("gcc-s390x-linux-gnu", "libc6-dev-s390x-cross"),
+        ),
         Isa(
             "ppc64le",
             "powerpc64le-linux-gnu",
+            "powerpc64le-linux-musl",
             "qemu-ppc64le-static",
             ("gcc-powerpc64le-linux-gnu", "libc6-dev-ppc64el-cross"),
         ),
-        Isa("x86_64", "x86_64-linux-gnu", "qemu-x86_64-static", ("gcc", "libc6-dev")),
+        Isa("x86_64", "x86_64-linux-gnu", "x86_64-linux-musl", "qemu-x86_64-static", ("gcc", "libc6-dev")),
     )
 }
+
+ISA_ALIASES = {"armhf": "armv7"}
+"""Debian's names."""
 
 
 def setup_command() -> str:
     """The command that installs every emulator and cross compiler on Debian and Ubuntu."""
-    packages = [package for isa in ISAS.values() for package in isa.packages]
-    return " ".join(
-        ["sudo apt-get install -y --no-install-recommends qemu-user-static clang", *dict.fromkeys(packages)]
-    )
+    packages = dict.fromkeys(package for isa in ISAS.values() for package in isa.packages)
+    install = f"apt-get install -y --no-install-recommends qemu-user-static clang {' '.join(packages)}"
+    return f'sudo sh -c "apt-get update && {install}"'
 
 
 @dataclass(frozen=True)
@@ -86,7 +109,7 @@ class Build:
 
     isa: Isa | None
     compiler: str | None = None
-    """`gcc` or `clang`; None takes the machine's usual compiler."""
+    """One of COMPILERS; None takes the machine's usual compiler."""
     options: tuple[str, ...] = ()
     """Keys of OPTIONS."""
 
@@ -97,6 +120,8 @@ class Build:
 
     def command(self) -> list[str]:
         """The compiler with all flags but files. Raises AbsentTarget, naming the program that is missing."""
+        if self.compiler == "zig":
+            return [*_zig(), *(["-target", self.isa.zig] if self.isa else []), *self.flags]
         driver, target = self._driver()
         return [_found(driver), *target, *self.flags]
 
@@ -120,11 +145,20 @@ class Build:
 
     def _driver(self) -> tuple[str, list[str]]:
         if self.isa is None:
-            default = next((name for name in ("cc", *COMPILERS) if shutil.which(name)), "cc")
+            default = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), "cc")
             return self.compiler or default, []
         if self.compiler == "clang":
             return "clang", [f"--target={self.isa.triple}", *self.isa.flags]
         return f"{self.isa.triple}-gcc", list(self.isa.flags)
+
+
+def _zig() -> list[str]:
+    """zig as a C compiler: the program, or that of PyPI's `ziglang`."""
+    if importlib.util.find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang", "cc"]
+    if shutil.which("zig") is None:
+        raise AbsentTarget("zig is not installed; `pip install ziglang` brings it")
+    return [_found("zig"), "cc"]
 
 
 def _found(program: str) -> str:

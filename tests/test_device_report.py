@@ -16,7 +16,7 @@ from device_tests.results import Cell, Results, StreamFacts, TargetFacts, Verdic
 
 BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
 needs_browser = pytest.mark.skipif(not BROWSER, reason="no Chromium")
-TARGETS = ("host", "qemu-aarch64@max:sve=off+O3+fast-math", "qemu-armhf", "qemu-s390x", "adb:0123456789ABCDEF")
+TARGETS = ("host", "qemu-aarch64@max:sve=off+O3+fast-math", "qemu-armv7", "qemu-s390x", "adb:0123456789ABCDEF")
 HOSTILE = 'name<script>"&'
 
 

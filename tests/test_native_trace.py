@@ -80,7 +80,9 @@ def test_of_a_damaged_region_the_trace_shows_that_region(program: Path, tmp_path
     stream = read_code_stream(path.read_bytes())
     part = stream.residuals[0][1]
     assert part is not None
-    stream.residuals[0][1] = SubStream(part.payload[len(part.payload) // 2 :], part.place)
+    middle = len(part.payload) // 2
+    flipped = bytes([part.payload[middle] ^ 0x55])
+    stream.residuals[0][1] = SubStream(part.payload[:middle] + flipped + part.payload[middle + 1 :], part.place)
     damaged, whole_trace, damaged_trace = tmp_path / "damaged.jai", tmp_path / "whole", tmp_path / "damaged"
     damaged.write_bytes(write_code_stream(stream))
     assert run(program, path, MODEL, whole_trace).returncode == 0

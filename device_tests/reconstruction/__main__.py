@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import sys
 import time
 from importlib import metadata
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jpegai_mobile.bench.decode_once import peak_memory
 from jpegai_mobile.errors import JpegAiError
 from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.decoder import Decoder
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
         return STATUS[type(error)]
     Path(output).write_bytes(trace)
     print(f"# milliseconds {round(1000 * (time.process_time() - start))}")
-    print(f"# peak_bytes {1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}")
+    print(f"# peak_bytes {peak_memory()}")
     print(f"= {read_trace(trace).hash}")
     return 0
 

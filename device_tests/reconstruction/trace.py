@@ -14,6 +14,8 @@ from jpegai_mobile.runtime.decoder import DecodeOptions, Decoder
 from ..trace_file import Record, Trace, write_trace
 
 HASH, STATISTICS, SMALL = "sha256", "statistics", "small"
+PRECISION = "precision"
+"""Name of the record that holds the precision of the networks, in ASCII."""
 PLANE_CELL = 8
 """Samples of a plane that one sample of its down-sampled form stands for, in both directions."""
 
@@ -24,8 +26,11 @@ def write_reconstruction(decoder: Decoder, data: bytes, precision: str | None) -
     `precision` None takes the most exact one of the bundle.
     """
     reconstruction = decoder.reconstruct(data, DecodeOptions(precision=precision, num_threads=1))
+    used = reconstruction.networks.shared.precision
     arrays = reconstruction.float_arrays(latents=True, planes=True)
-    return b"".join(write_trace(record for name, values in arrays.items() for record in _records(name, values)))
+    records = [Record(PRECISION, np.frombuffer(used.encode(), np.uint8))]
+    records += [record for name, values in arrays.items() for record in _records(name, values)]
+    return b"".join(write_trace(records))
 
 
 def is_reconstruction(trace: Trace) -> bool:

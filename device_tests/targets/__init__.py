@@ -13,7 +13,7 @@ from jpegai_mobile.errors import JpegAiError
 from jpegai_mobile.runtime.manifest import PRECISIONS
 
 from ..sources import TraceSources
-from ..toolchain import COMPILERS, ISAS, OPTIONS, Build
+from ..toolchain import COMPILERS, ISA_ALIASES, ISAS, OPTIONS, Build
 from .adb import AdbTarget
 from .engine import PythonTarget
 from .litert import CPUS, LitertTarget
@@ -44,10 +44,10 @@ def make_target(name: str, sources: TraceSources, bundle: Path | None = None) ->
         return PythonTarget()
     if base == "host":
         return LocalTarget(name, Build(None, compiler, flags), sources)
-    if base.startswith(QEMU) and base[len(QEMU) :] in ISAS:
-        return LocalTarget(
-            name, Build(ISAS[base[len(QEMU) :]], compiler, flags), sources, cpu.replace(":", ",") or None
-        )
+    isa = base.removeprefix(QEMU) if base.startswith(QEMU) else ""
+    isa = ISA_ALIASES.get(isa, isa)
+    if isa in ISAS:
+        return LocalTarget(name, Build(ISAS[isa], compiler, flags), sources, cpu.replace(":", ",") or None)
     if base.startswith(ADB) and base != ADB:
         return AdbTarget(name, base[len(ADB) :], sources, compiler, flags)
     known = ("host", LITERT, LITERT_AARCH64, "python", *(QEMU + isa for isa in ISAS), "adb:SERIAL")

@@ -16,7 +16,7 @@ from .local import facts
 from .target import RUN_SECONDS, ProgramRun, Stage
 
 FOLDER = "/data/local/tmp/jpegai-devices"
-ABIS = {"arm64-v8a": "aarch64", "armeabi-v7a": "armhf", "x86_64": "x86_64", "x86": "i386", "riscv64": "riscv64"}
+ABIS = {"arm64-v8a": "aarch64", "armeabi-v7a": "armv7", "x86_64": "x86_64", "x86": "i386", "riscv64": "riscv64"}
 """Instruction set of an Android ABI; a static program needs nothing else of the system."""
 PROPERTIES = {
     "phone": "ro.product.model",
