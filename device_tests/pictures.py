@@ -46,8 +46,8 @@ def record_figure(first: Record, second: Record) -> Figure:
 def picture_figures(exact: Picture, other: Picture, target: str) -> list[Figure]:
     """The picture as it should be, as a target has it, and the absolute difference of the two."""
     return [
-        Figure("the reference", jpeg_address(exact)),
-        Figure(target, jpeg_address(other)),
+        Figure("the picture of the reference", jpeg_address(exact)),
+        Figure(f"the picture of {target}", jpeg_address(other)),
         Figure("difference", jpeg_address(difference(exact, other))),
     ]
 

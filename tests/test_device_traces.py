@@ -134,10 +134,10 @@ def test_of_several_regions_the_one_decoded_first_is_named() -> None:
     trace = read_trace(engine_trace("indreg_rvs_threads2_700x530", "native"))
     names = [record.name for record in trace.records]
     regions = [region.on_grid(16) for region in region_grid(530, 700, 2, 2)]
-    assert {"rows": 2, "columns": 2} == {
+    assert {
         way: int(trace.records[names.index(f"picture_header.num_{split}_splits_minus1")].values) + 1
         for way, split in (("rows", "ver"), ("columns", "hor"))
-    }
+    } == {"rows": 2, "columns": 2}
     records = list(trace.records)
     for name in ("scale_index_y", "sigma_y", "skip_mask_y", "residual_y"):
         values = records[names.index(name)].values.copy()
@@ -162,7 +162,8 @@ def test_divergence_in_words(trace: Trace) -> None:
     text = str(first_divergence(trace, changed(trace, number, (5, 2, 3))))
     size = trace.records[number].values.size
     assert text == (
-        f"residuals: residual_uv, chroma, channel 5, row 2, column 3: {value} against {value + 1} (1 of {size} values differ)"
+        f"residuals: residual_uv, chroma, channel 5, row 2, column 3: {value} against {value + 1} "
+        f"(1 of {size} values differ)"
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -27,6 +28,8 @@ MEANINGS = {
     Verdict.ABSENT: "the target is not there",
     Verdict.LEFT_OUT: "too large for the target",
 }
+MAX_COLUMNS = 12
+"""Targets that fit beside each other on a phone; more are scrolled sideways."""
 MAX_ILLUSTRATED = 40
 """Disagreements that are shown with pictures; a broken target has them everywhere, and a page must stay loadable."""
 
@@ -39,6 +42,7 @@ def page(results: Results) -> str:
         style=(folder / "page.css").read_text("utf-8"),
         script=(folder / "page.js").read_text("utf-8"),
         columns=len(results.targets),
+        width="wide" if len(results.targets) > MAX_COLUMNS else "",
         banner=_banner(results),
         skipped=_skipped(results),
         targets="".join(_target(results, target) for target in results.targets),
@@ -79,25 +83,30 @@ def _skipped(results: Results) -> str:
 
 
 def _target(results: Results, target: TargetFacts) -> str:
+    """A card: score, machine, time and memory at once, the other facts when it is opened."""
     cells = [cell for cell in results.cells if cell.target == target.name]
     facts = dict(target.facts)
     if target.absent or target.failed:
         facts["absent" if target.absent else "failed"] = target.absent or target.failed
     good = sum(cell.verdict.good for cell in cells)
     tested = sum(cell.verdict.good or cell.verdict.bad for cell in cells)
-    times = [cell.milliseconds for cell in cells if cell.milliseconds is not None]
-    peaks = [cell.peak_bytes for cell in cells if cell.peak_bytes is not None]
-    if times:
-        facts["decoding"] = f"{sum(times) / 1000:.1f} s of processor time for {_count(len(times), 'stream')}"
-    if peaks:
-        facts["memory"] = f"at most {max(peaks) / 2**20:.1f} MiB"
     state = "none" if target.absent else "good" if good == tested else "bad"
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
     score = "absent" if target.absent else f"{good}/{tested}"
     return (
-        f'<details class="target {state}"><summary><b>{_breakable(target.name)}</b><span>{score}</span></summary>'
-        f"<dl>{rows}</dl></details>"
+        f'<details class="target {state}"><summary><b>{_breakable(target.name)}</b><span>{score}</span>'
+        f"<small>{escape(_costs(cells) or target.absent or target.failed)}</small></summary><dl>{rows}</dl></details>"
     )
+
+
+def _costs(cells: Sequence[Cell]) -> str:
+    """Processor time and memory of a target's decodes, in words."""
+    times = [cell.milliseconds for cell in cells if cell.milliseconds is not None]
+    peaks = [cell.peak_bytes for cell in cells if cell.peak_bytes is not None]
+    parts = [f"{sum(times) / 1000:.1f} s of processor time"] if times else []
+    if peaks:
+        parts.append(f"at most {max(peaks) / 2**20:.1f} MiB")
+    return ", ".join(parts)
 
 
 def _tool_options(results: Results) -> str:
@@ -108,12 +117,13 @@ def _tool_options(results: Results) -> str:
 def _legend(results: Results) -> str:
     present = [verdict for verdict in Verdict if results.count(verdict)]
     return " ".join(
-        f'<span class="key {_css(verdict)}">{SYMBOLS[verdict]}</span> {MEANINGS[verdict]}' for verdict in present
+        f'<span class="meaning"><span class="key {_css(verdict)}">{SYMBOLS[verdict]}</span> {MEANINGS[verdict]}</span>'
+        for verdict in present
     )
 
 
 def _column_head(target: TargetFacts) -> str:
-    return f'<th scope="col"><span>{escape(target.name)}</span></th>'
+    return f'<th scope="col"><span>{_breakable(target.name)}</span></th>'
 
 
 def _rows(results: Results) -> str:
@@ -144,17 +154,22 @@ def _cell(cell: Cell) -> str:
 
 
 def _divergences(results: Results) -> str:
-    """An article for every disagreement, with pictures of the first ones."""
-    bad = [cell for cell in results.cells if cell.verdict.bad]
-    parts = [_divergence(cell, number < MAX_ILLUSTRATED) for number, cell in enumerate(bad)]
+    """An article for every disagreement; targets that disagree in the same way share one. The first have pictures."""
+    groups = defaultdict[tuple[str, str], list[Cell]](list)
+    for cell in results.cells:
+        if cell.verdict.bad:
+            groups[cell.stream, cell.detail].append(cell)
+    parts = [_divergence(cells, number < MAX_ILLUSTRATED) for number, cells in enumerate(groups.values())]
     return f"<section><h2>Disagreements</h2>{''.join(parts)}</section>" if parts else ""
 
 
-def _divergence(cell: Cell, illustrated: bool) -> str:
-    left_out = '<p class="note">Its pictures were left out, as of all further ones.</p>' if cell.figures else ""
+def _divergence(cells: Sequence[Cell], illustrated: bool) -> str:
+    first = cells[0]
+    left_out = '<p class="note">Its pictures were left out, as of all further ones.</p>' if first.figures else ""
+    targets = ", ".join(f'<span id="{_anchor(cell)}">{_breakable(cell.target)}</span>' for cell in cells)
     return (
-        f'<article id="{_anchor(cell)}"><h3>{_breakable(cell.stream)} on {_breakable(cell.target)}</h3>'
-        f"<p>{escape(cell.detail)}</p>{_figures(cell) if illustrated else left_out}</article>"
+        f"<article><h3>{_breakable(first.stream)} on {targets}</h3>"
+        f"<p>{escape(first.detail)}</p>{_figures(first) if illustrated else left_out}</article>"
     )
 
 
