@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 OUT := out
 
-C_SOURCES = $(wildcard jpegai_mobile/native/*/*.c jpegai_mobile/native/*/*.h tests/fuzz/*.c tests/native_programs/*.c device_tests/drill/*.c)
+C_SOURCES = $(wildcard jpegai_mobile/native/*/*.c jpegai_mobile/native/*/*.h tests/fuzz/*.c tests/native_programs/*.c device_tests/*/*.c)
 PACKAGES := jpegai_mobile converters device_tests
 
 .PHONY: demo test lint fuzz format clean

@@ -19,6 +19,7 @@ from jpegai_mobile.errors import InvalidStream, JpegAiError
 from jpegai_mobile.image.output_stream import output_stream
 from jpegai_mobile.runtime.default_bundle import bundle_path, open_bundle
 from jpegai_mobile.runtime.entropy_engine import ENGINES
+from jpegai_mobile.runtime.manifest import PRECISIONS
 from jpegai_mobile.version import __version__
 
 from .compare_files import compare_files
@@ -33,6 +34,8 @@ from .results import Results, Verdict
 from .sources import find_sources
 from .streams import StreamFile, find_streams
 from .targets import QEMU, Stage, UnknownTarget, make_target
+from .targets.patch_bench import PatchBench
+from .text import printable
 from .toolchain import ISAS, setup_command
 
 DIVERGENCE, USAGE, ABSENT, INTERRUPTED = 1, 2, 3, 130
@@ -73,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(text: str, code: int) -> int:
-    print(f"jpegai-devices: {text}", file=sys.stderr)
+    print(f"jpegai-devices: {printable(text)}", file=sys.stderr)
     return code
 
 
@@ -99,6 +102,10 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_matrix(parser)
     parser.add_argument("--allow-absent", action="store_true", help="absent targets do not change the exit code")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="targets at work at a time (default 1)")
+    parser.add_argument(
+        "--litert", type=Path, action="append", default=[], metavar="LIBRARY",
+        help="LiteRT's shared library for a target: also time the synthesis networks there on a 1K patch",
+    )  # fmt: skip
     parser.set_defaults(run=_run)
 
 
@@ -128,6 +135,9 @@ def _add_trace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUT", help="where the trace goes, or - for stdout")
     parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE, else the package's)")
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help="default: %(default)s")
+    parser.add_argument(
+        "--networks", choices=PRECISIONS, metavar="P", help="instead, of the reconstruction in a precision, on LiteRT"
+    )
     parser.set_defaults(run=_trace)
 
 
@@ -136,7 +146,8 @@ def _run(options: argparse.Namespace) -> int:
         return _fail(f"--jobs {options.jobs}: at least 1", USAGE)
     sources = find_sources(options.source)
     networks = bundle_path(options.bundle)
-    targets = [make_target(name, sources, networks) for name in _target_names(options)]
+    patches = PatchBench(networks, tuple(options.litert)) if options.litert else None
+    targets = [make_target(name, sources, networks, patches) for name in _target_names(options)]
     streams = _streams(options)
     results = Results(__version__, _now(), options.command_line)
     with open_bundle(options.bundle) as bundle, tempfile.TemporaryDirectory() as folder:
@@ -212,16 +223,20 @@ def _progress(line: str) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    lines = compare_files(options.first, options.second)
-    print("\n".join(lines) or "equal")
-    return DIVERGENCE if lines else 0
+    comparison = compare_files(options.first, options.second)
+    print("\n".join(map(printable, comparison.differences)) or comparison.agreement)
+    return DIVERGENCE if comparison.differences else 0
 
 
 def _trace(options: argparse.Namespace) -> int:
     data = read_input(options.input)
     with open_bundle(options.bundle) as bundle:
-        model = bundle.entropy_model_bytes(read_code_stream(data).picture.model_id)
-    trace = engine_trace(data, model, options.engine)
+        if options.networks is not None:
+            trace = ReferenceDecoder(bundle).reconstruction_trace(data, options.networks)
+        else:
+            trace = engine_trace(
+                data, bundle.entropy_model_bytes(read_code_stream(data).picture.model_id), options.engine
+            )
     with output_stream(options.output) as stream:
         stream.write(trace)
     return 0

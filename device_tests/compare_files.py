@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,18 @@ LARGEST_REPORT = 1 << 28
 Report = dict[str, Any]
 
 
-def compare_files(first: Path, second: Path) -> list[str]:
-    """What differs, one line each; empty when nothing does.
+@dataclass(frozen=True)
+class Comparison:
+    """How two traces or reports compare."""
+
+    differences: list[str]
+    """One line each; empty when nothing differs."""
+    agreement: str = "equal"
+    """What to say when nothing differs."""
+
+
+def compare_files(first: Path, second: Path) -> Comparison:
+    """Compare two files of one kind.
 
     Traces of the entropy stage give their first divergence, those of the reconstruction every tensor that is off by
     more than its tolerance; reports the first diverging record of every stream that both hold, and every verdict that
@@ -33,10 +44,11 @@ def compare_files(first: Path, second: Path) -> list[str]:
     a, b = _read(first), _read(second)
     if isinstance(a, Trace) and isinstance(b, Trace):
         damage = [f"{path}: {trace.damage}" for path, trace in ((first, a), (second, b)) if trace.damage]
-        return _compare_traces(a, b) + damage
+        comparison = _compare_traces(a, b)
+        return replace(comparison, differences=comparison.differences + damage)
     if isinstance(a, Trace) or isinstance(b, Trace):
         raise TraceError(f"{first} and {second}: a trace cannot be compared with a report")
-    return _compare_reports(a, b)
+    return Comparison(_compare_reports(a, b))
 
 
 def _read(path: Path) -> Trace | Report:
@@ -86,11 +98,13 @@ def _is_text_map(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
-def _compare_traces(a: Trace, b: Trace) -> list[str]:
+def _compare_traces(a: Trace, b: Trace) -> Comparison:
     if is_reconstruction(a) and is_reconstruction(b):
-        return [str(difference) for difference in compare_reconstructions(a, b) if not difference.within]
+        tensors = compare_reconstructions(a, b)
+        agreement = "equal" if all(tensor.equal for tensor in tensors) else "equal within tolerances"
+        return Comparison([str(tensor) for tensor in tensors if not tensor.within], agreement)
     divergence = first_divergence(a, b)
-    return [] if divergence is None else [str(divergence)]
+    return Comparison([] if divergence is None else [str(divergence)])
 
 
 def _compare_reports(a: Report, b: Report) -> list[str]:

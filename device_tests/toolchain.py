@@ -136,12 +136,7 @@ class Build:
         self._compile(["-shared", "-fPIC", "-DJAI_SHARED_LIBRARY", *files], sources, output)
 
     def _compile(self, arguments: list[str], sources: TraceSources, output: Path) -> None:
-        command = [*self.command(), f"-I{sources.include}", *arguments, "-o", str(output)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
-        if result.returncode:
-            lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
-            error = next((line for line in lines if "error" in line), lines[-1])
-            raise TargetError(f"{Path(command[0]).name} cannot build {output.name}: {error}")
+        compile_to(output, [*self.command(), f"-I{sources.include}", *arguments])
 
     def _driver(self) -> tuple[str, list[str]]:
         if self.isa is None:
@@ -150,6 +145,21 @@ class Build:
         if self.compiler == "clang":
             return "clang", [f"--target={self.isa.triple}", *self.isa.flags]
         return f"{self.isa.triple}-gcc", list(self.isa.flags)
+
+
+def compile_to(output: Path, command: list[str]) -> None:
+    """Run a compiler; raises TargetError with its first error."""
+    command = [*command, "-o", str(output)]
+    try:
+        result = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, timeout=BUILD_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise TargetError(f"{Path(command[0]).name} builds {output.name} for more than {BUILD_SECONDS} s") from None
+    if result.returncode:
+        lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
+        error = next((line for line in lines if "error" in line), lines[-1])
+        raise TargetError(f"{Path(command[0]).name} cannot build {output.name}: {error}")
 
 
 def _zig() -> list[str]:

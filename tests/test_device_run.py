@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,6 +14,9 @@ import pytest
 
 from converters.cli import main as convert
 from device_tests.cli import main
+from device_tests.judgement import judge
+from device_tests.results import Cell
+from device_tests.streams import Case
 from device_tests.trace_file import Record, read_trace, write_trace
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 
@@ -207,6 +212,87 @@ def test_compare_traces(bundle: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     changed.write_bytes(b"".join(write_trace(records)))
     assert main(["compare", str(first), str(changed)]) == 1
     assert capsys.readouterr().out.startswith("residuals: residual_uv, chroma, channel 0, row 0, column 0: ")
+
+
+def test_an_interrupted_run_reports_what_it_has(
+    streams: Path, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt_at_whole(case: Case, keep: Path | None, *target: Any) -> Cell:
+        if case.facts.name == "whole":
+            raise KeyboardInterrupt
+        return judge(case, keep, *target)
+
+    monkeypatch.setattr("device_tests.matrix.judge", interrupt_at_whole)
+    assert run(streams, bundle, tmp_path, "host") == 130
+    assert capsys.readouterr().err.splitlines()[-1].startswith("jpegai-devices: interrupted")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["interrupted"]
+    assert [cell["stream"] for cell in report["cells"]] == ["cut"]
+    assert report["skipped"] == ["interrupted: 1 streams were not tested"]
+    assert "interrupted: 1 streams" in (tmp_path / "index.html").read_text()
+
+
+def test_streams_with_odd_names(bundle: str, tmp_path: Path) -> None:
+    odd = ["new\nline", "<b>&'\"", "../up".replace("/", "\u2044"), "\udcff not UTF-8", "a|b;$(c) d", "-o"]
+    folder, report = tmp_path / "streams", tmp_path / "report"
+    folder.mkdir()
+    photo = (ROOT / "examples" / "kodim07.jai").read_bytes()
+    for name in odd:
+        (folder / f"{name}.jai").write_bytes(photo[:-1])
+    assert run(folder, bundle, report, "host") == 0
+    names = [stream["name"] for stream in json.loads((report / "report.json").read_text())["streams"]]
+    assert names == sorted(name.replace("\n", "\\n").replace("\udcff", "\\udcff") for name in odd)
+    assert "<b>&'" not in (report / "index.html").read_text()
+    cases = [case.get("name") for case in ElementTree.parse(report / "junit.xml").getroot().iter("testcase")]
+    assert cases == names
+
+
+def test_two_streams_of_one_name_are_refused(
+    streams: Path, bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(streams, tmp_path / "streams")
+    (tmp_path / "streams" / "cut.jai").write_bytes(b"")
+    assert run(tmp_path / "streams", bundle, tmp_path / "report", "host") == 1
+    assert "there are 2 streams cut" in capsys.readouterr().err
+
+
+def test_hostile_traces_and_reports_are_refused_in_one_line(
+    good_report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Random damage, forged sizes, and JSON of every wrong shape: a line each, no traceback, no memory."""
+    rng = random.Random(8)
+    sound, hostile = tmp_path / "sound", tmp_path / "hostile"
+    trace = b"".join(write_trace([Record("z_y", np.zeros((2, 3, 4), np.int8)), Record("a.b", np.array(7, np.uint32))]))
+    sound.write_bytes(trace)
+    head = trace[:8]
+    files = [
+        head + bytes([3]) + b"z_yb\x03" + b"\xff" * 12,
+        head + bytes([3]) + b"z_yb\x03" + bytes(4) + b"\xff" * 8 + bytes(32),
+        head + bytes([3]) + b"\xff\n\x1bb\x00" + bytes(33),
+        head + bytes([3]) + b"z_yQ\x00" + bytes(40),
+        trace + trace,
+        b"[" * 100_000,
+        json.dumps({"format": "jpegai-mobile device report", "schema_version": 2}).encode(),
+    ]
+    for _ in range(200):
+        damaged = bytearray(trace)
+        for _ in range(rng.randrange(1, 9)):
+            damaged[rng.randrange(8, len(trace))] = rng.randrange(256)
+        files.append(bytes(damaged[: rng.choice((len(trace), rng.randrange(8, len(trace))))]))
+    report = json.loads((good_report / "report.json").read_text())
+    for part in ("streams", "cells"):
+        for junk in (None, 3, "text", [3], [{}], {"a": 1}):
+            files.append(json.dumps(report | {part: junk}).encode())
+    for name in ("name", "sha256", "trace", "records"):
+        streams = [stream | {name: [1]} for stream in report["streams"]]
+        files.append(json.dumps(report | {"streams": streams}).encode())
+    for data in files:
+        hostile.write_bytes(data)
+        for words in ([sound, hostile], [hostile, sound], [good_report, hostile]):
+            assert main(["compare", *map(str, words)]) in (0, 1)
+            output = capsys.readouterr()
+            assert output.err.count("\n") <= 1
+            assert (output.err + output.out).replace("\n", "").isprintable()
 
 
 def test_errors_are_one_line(tmp_path: Path, bundle: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 from pathlib import Path
 
+import ai_edge_litert  # type: ignore[import-untyped]
 import pytest
 
+from converters.cli import main as convert
 from device_tests.engine_traces import engine_trace
 from device_tests.errors import AbsentTarget, TargetError
 from device_tests.sources import find_sources
-from device_tests.targets import UnknownTarget, make_target
+from device_tests.targets import UnknownTarget, make_target, patch_bench
+from device_tests.targets.patch_bench import PatchBench
 from device_tests.toolchain import ISAS, Build, setup_command
 
 from .c_compiler import needs_compiler
@@ -44,6 +48,23 @@ def test_names_that_mean_nothing(name: str, says: str) -> None:
 def test_later_flags_win() -> None:
     build = Build(None, None, ("O3", "fast-math"))
     assert build.flags == ("-std=c11", "-O2", "-O3", "-ffast-math")
+
+
+def test_debians_name_of_an_instruction_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AbsentTarget, match="qemu-arm-static is not installed"):
+        make_target("qemu-armhf", find_sources()).prepare(tmp_path)
+
+
+def test_zig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AbsentTarget, match="pip install ziglang"):
+        Build(ISAS["aarch64"], "zig").command()
+    (tmp_path / "zig").write_text("")
+    (tmp_path / "zig").chmod(0o755)
+    command = Build(ISAS["aarch64"], "zig", ("O3",)).command()
+    assert command[1:] == ["cc", "-target", "aarch64-linux-musl", "-std=c11", "-O2", "-O3"]
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -136,3 +157,63 @@ def test_a_connection_that_is_lost(phone: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("FAKE_LOST", "yes")
     with pytest.raises(TargetError, match="connection was lost"):
         target.run(target.push(STREAM), target.push(MODEL))
+
+
+@pytest.fixture
+def patches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PatchBench:
+    """Networks of a bundle and the library of the LiteRT that is installed, on small patches."""
+    library = Path(ai_edge_litert.__file__).parent / "libLiteRt.so"
+    if not library.exists():
+        pytest.skip("this build of LiteRT has no shared library of its own")
+    bundle = tmp_path / "own.bundle"
+    assert convert([str(ROOT / "weights" / "own_model1.zip"), "-o", str(bundle), "--operating-points", "sop"]) == 0
+    monkeypatch.setattr(patch_bench, "SIDE", 128)
+    return PatchBench(bundle, (library,))
+
+
+def folder_in(parent: Path) -> Path:
+    folder = parent / "workspace"
+    folder.mkdir()
+    return folder
+
+
+@needs_compiler
+def test_patches_are_measured_on_this_machine(patches: PatchBench, tmp_path: Path) -> None:
+    target = make_target("host", find_sources(), patches=patches)
+    target.prepare(folder_in(tmp_path))
+    measured = target.describe()["1K patch, sop float32"]
+    assert re.fullmatch(r"luma \d+ ms \(\d+ ms the first time\), \d+ MiB, chroma \d+ ms .*, \d+ MiB", measured)
+
+
+def test_patches_are_measured_on_a_phone(
+    phone: Path, patches: PatchBench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("ANDROID_NDK_HOME", raising=False)
+    without = make_target("adb:FAKE1", find_sources(), patches=patches)
+    without.prepare(folder_in(tmp_path))
+    assert "name an NDK in $ANDROID_NDK_HOME" in without.describe()["1K patch"]
+    tools = tmp_path / "ndk" / "toolchains" / "llvm" / "prebuilt" / "linux-x86_64" / "bin"
+    tools.mkdir(parents=True)
+    compiler = tools / f"{HOST_TRIPLE}-linux-android24-clang"
+    compiler.write_text('#!/bin/sh\nexec cc "$@"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("ANDROID_NDK_HOME", str(tmp_path / "ndk"))
+    target = make_target("adb:FAKE1", find_sources(), patches=patches)
+    shutil.rmtree(tmp_path / "workspace")
+    target.prepare(folder_in(tmp_path))
+    measured = target.describe()["1K patch, sop float32"]
+    assert re.fullmatch(r"luma \d+ ms \(\d+ ms the first time\), \d+ MiB, chroma \d+ ms .*, \d+ MiB", measured)
+
+
+@needs_compiler
+def test_libraries_that_are_none(patches: PatchBench, tmp_path: Path) -> None:
+    text, other = tmp_path / "text", tmp_path / "other.so"
+    text.write_text("no library")
+    with pytest.raises(TargetError, match="not a shared library"):
+        PatchBench(patches.bundle, (text,)).library("x86_64")
+    with pytest.raises(TargetError, match="No such file"):
+        PatchBench(patches.bundle, (tmp_path / "absent",)).library("x86_64")
+    other.write_bytes(patches.libraries[0].read_bytes()[:64])
+    target = make_target("host", find_sources(), patches=PatchBench(patches.bundle, (other,)))
+    target.prepare(folder_in(tmp_path))
+    assert target.describe()["1K patch, sop float32"].startswith("luma does not run (jai-patch: ")

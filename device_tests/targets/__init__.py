@@ -18,6 +18,7 @@ from .adb import AdbTarget
 from .engine import PythonTarget
 from .litert import CPUS, LitertTarget
 from .local import LocalTarget
+from .patch_bench import PatchBench
 from .target import ProgramRun, Stage, Target
 
 __all__ = ["ProgramRun", "Stage", "Target", "UnknownTarget", "make_target"]
@@ -31,8 +32,13 @@ class UnknownTarget(JpegAiError):
     """A target's name means nothing; the text says what is possible."""
 
 
-def make_target(name: str, sources: TraceSources, bundle: Path | None = None) -> Target:
-    """The target of a name, not prepared yet; those that run networks take them from `bundle`. Raises UnknownTarget."""
+def make_target(
+    name: str, sources: TraceSources, bundle: Path | None = None, patches: PatchBench | None = None
+) -> Target:
+    """The target of a name, not prepared yet. Raises UnknownTarget.
+
+    Targets that run networks take them from `bundle`; phones and this machine also measure `patches`.
+    """
     place, *options = name.split("+")
     base, at, cpu = place.partition("@")
     if base.startswith(LITERT):
@@ -43,13 +49,13 @@ def make_target(name: str, sources: TraceSources, bundle: Path | None = None) ->
     if name == "python":
         return PythonTarget()
     if base == "host":
-        return LocalTarget(name, Build(None, compiler, flags), sources)
+        return LocalTarget(name, Build(None, compiler, flags), sources, patches=patches)
     isa = base.removeprefix(QEMU) if base.startswith(QEMU) else ""
     isa = ISA_ALIASES.get(isa, isa)
     if isa in ISAS:
         return LocalTarget(name, Build(ISAS[isa], compiler, flags), sources, cpu.replace(":", ",") or None)
     if base.startswith(ADB) and base != ADB:
-        return AdbTarget(name, base[len(ADB) :], sources, compiler, flags)
+        return AdbTarget(name, base[len(ADB) :], sources, compiler, flags, patches)
     known = ("host", LITERT, LITERT_AARCH64, "python", *(QEMU + isa for isa in ISAS), "adb:SERIAL")
     raise UnknownTarget(f"no target {name!r}; there are {', '.join(known)}")
 

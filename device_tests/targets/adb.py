@@ -13,6 +13,7 @@ from ..errors import AbsentTarget, TargetError
 from ..sources import TraceSources
 from ..toolchain import ISAS, Build
 from .local import facts
+from .patch_bench import PatchBench, build_for_android
 from .target import RUN_SECONDS, ProgramRun, Stage
 
 FOLDER = "/data/local/tmp/jpegai-devices"
@@ -37,13 +38,20 @@ class AdbTarget:
     precision: str | None = None
 
     def __init__(
-        self, name: str, serial: str, sources: TraceSources, compiler: str | None = None, options: tuple[str, ...] = ()
+        self,
+        name: str,
+        serial: str,
+        sources: TraceSources,
+        compiler: str | None = None,
+        options: tuple[str, ...] = (),
+        patches: PatchBench | None = None,
     ) -> None:
         self.name = name
         self._serial = serial
         self._sources = sources
         self._compiler = compiler
         self._options = options
+        self._patches = patches
         self._facts: dict[str, str] = {}
         self._pushed: dict[Path, str] = {}
 
@@ -63,6 +71,7 @@ class AdbTarget:
         if started.status:
             raise TargetError(f"jai-trace does not start: {started.output.strip() or started.status}")
         self._facts |= facts(started.output) | {"kernel": self._adb("shell", "uname -r").strip()}
+        self._facts |= self._measure_patches(isa, workspace)
 
     def push(self, path: Path) -> str:
         """Copy a file to the phone, once."""
@@ -84,6 +93,22 @@ class AdbTarget:
         """Phone, SoC, Android and kernel."""
         return {"machine": "phone over adb"} | {name: value for name, value in self._facts.items() if value}
 
+    def _measure_patches(self, isa: str, workspace: Path) -> dict[str, str]:
+        """Facts about networks, where a LiteRT library for the phone was named."""
+        library = self._patches.library(isa) if self._patches else None
+        if self._patches is None or library is None:
+            return {}
+        program = workspace / "jai-patch"
+        try:
+            build_for_android(isa, program)
+        except AbsentTarget as error:
+            return {"1K patch": f"not measured: {error}"}
+        self._adb("push", str(program), f"{FOLDER}/jai-patch")
+        self._adb("shell", f"chmod 755 {FOLDER}/jai-patch")
+        return self._patches.measure(
+            self.push(library), workspace, self.push, lambda *arguments: self._execute(*arguments, program="jai-patch")
+        )
+
     def _connect(self) -> None:
         if shutil.which("adb") is None:
             raise AbsentTarget("adb is not installed")
@@ -97,10 +122,10 @@ class AdbTarget:
     def _property(self, key: str) -> str:
         return self._adb("shell", f"getprop {key}").strip()
 
-    def _execute(self, *arguments: str) -> ProgramRun:
+    def _execute(self, *arguments: str, program: str = "jai-trace") -> ProgramRun:
         # Old versions of adb lose the exit status of a shell, and some mix both outputs: the status is echoed.
         words = " ".join(map(shlex.quote, arguments))
-        output = self._adb("shell", f'{FOLDER}/jai-trace {words} 2>&1; echo "[exit $?]"').replace("\r\n", "\n")
+        output = self._adb("shell", f'{FOLDER}/{program} {words} 2>&1; echo "[exit $?]"').replace("\r\n", "\n")
         found = _STATUS.search(output)
         if found is None:
             raise TargetError("the connection was lost during a run")

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import TargetError
 from ..sources import TraceSources
 from ..toolchain import Build, emulator
+from .patch_bench import PatchBench, build_for_host, host_isa
 from .target import RUN_SECONDS, ProgramRun, Stage
 
 
@@ -20,11 +21,19 @@ class LocalTarget:
     max_samples: int | None = None
     precision: str | None = None
 
-    def __init__(self, name: str, build: Build, sources: TraceSources, cpu: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        build: Build,
+        sources: TraceSources,
+        cpu: str | None = None,
+        patches: PatchBench | None = None,
+    ) -> None:
         self.name = name
         self._build = build
         self._sources = sources
         self._cpu = cpu
+        self._patches = patches
         self._command: list[str] = []
         self._trace = Path()
         self._about: dict[str, str] = {}
@@ -41,7 +50,7 @@ class LocalTarget:
         started = self._execute("--about")
         if started.status:
             raise TargetError(f"jai-trace does not start: {started.message or f'exit status {started.status}'}")
-        self._about = facts(started.output)
+        self._about = facts(started.output) | self._measure_patches(workspace)
 
     def push(self, path: Path) -> str:
         """Files of this machine are where they are."""
@@ -72,16 +81,30 @@ class LocalTarget:
             }
         return machine | self._about | {"build": command}
 
+    def _measure_patches(self, workspace: Path) -> dict[str, str]:
+        """Facts about networks; only of this machine itself, since emulated ones have no time worth telling."""
+        library = self._patches.library(host_isa()) if self._patches and self._build.isa is None else None
+        if self._patches is None or library is None:
+            return {}
+        program = workspace / "jai-patch"
+        build_for_host(self._build, program)
+        return self._patches.measure(
+            str(library), workspace, str, lambda *arguments: self._start([str(program), *arguments])
+        )
+
     def _execute(self, *arguments: str) -> ProgramRun:
+        return self._start([*self._command, *arguments])
+
+    def _start(self, command: list[str]) -> ProgramRun:
         try:
             result = subprocess.run(
-                [*self._command, *arguments],
+                command,
                 capture_output=True, text=True, errors="replace", check=False, timeout=RUN_SECONDS,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise TargetError(f"no end after {RUN_SECONDS} s") from None
         except OSError as error:
-            raise TargetError(f"{self._command[0]}: {error.strerror}") from error
+            raise TargetError(f"{command[0]}: {error.strerror}") from error
         return ProgramRun(result.returncode, result.stdout, result.stderr.strip())
 
 
