@@ -108,6 +108,8 @@ def _read_record(data: memoryview, start: int) -> tuple[Record, str, int]:
     if chr(code) not in TYPES or rank > MAX_RANK:
         raise TraceError(f"byte {start}: record {name!r} has an unknown type or rank")
     shape = struct.unpack(f"<{rank}I", _part(data, start + 3 + name_size, 4 * rank))
+    if math.prod(max(length, 1) for length in shape) > len(data):
+        raise TraceError(f"byte {start}: record {name!r} has a shape that no trace of this size holds")
     values_start = start + 3 + name_size + 4 * rank
     dtype = TYPES[chr(code)]
     values = np.frombuffer(_part(data, values_start, math.prod(shape) * dtype.itemsize), dtype).reshape(shape)

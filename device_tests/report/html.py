@@ -123,7 +123,7 @@ def _legend(results: Results) -> str:
 
 
 def _column_head(target: TargetFacts) -> str:
-    return f'<th scope="col"><span>{_breakable(target.name)}</span></th>'
+    return f'<th scope="col"><span>{_join(escape(target.name), "@+:")}</span></th>'
 
 
 def _rows(results: Results) -> str:
