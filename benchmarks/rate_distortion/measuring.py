@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 from PIL import Image
@@ -85,7 +87,7 @@ def measure_missing(
     ]
     table.write(path, kept)
     work = list(_missing(kept, pictures, codecs, bundle))
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool, path.open("a") as file:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _end_with_parent) as pool, path.open("a") as file:
         running = {pool.submit(item.measure): item for item in work}
         for count, done in enumerate(as_completed(running), 1):
             rows = done.result()
@@ -97,6 +99,18 @@ def measure_missing(
             print(f"{count} of {len(work)}: {item.picture.name} {what}", file=sys.stderr)
     table.write(path, kept)
     return len(work)
+
+
+def _end_with_parent() -> None:
+    """Have this process end when the one that started it is killed: it would wait for work for ever."""
+    Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _missing(
