@@ -119,7 +119,10 @@ def made_up_rows() -> list[Measurement]:
 
 
 def test_report_says_what_the_rows_say() -> None:
-    text = report(made_up_rows())
+    rows = made_up_rows()
+    text = report(rows)
+    assert text.startswith("Measured on 2 pictures.\n")
+    assert "not all of them yet: WebP (1)." in report([r for r in rows if (r.codec, r.picture) != ("webp", "hard.png")])
     assert "| better than JPEG at every rate | yes |" in text
     assert "| better than WebP | yes |" in text
     assert "| better than AVIF in MS-SSIM | no |" in text
@@ -193,6 +196,10 @@ def test_command_measures_what_is_missing_and_writes_everything(
     with pytest.raises(SystemExit):
         command.main([*arguments[:-1], "ours"])
     assert "--bundle" in capsys.readouterr().err
+    Image.new("RGB", (175, 200)).save(pictures / "small.png")
+    with pytest.raises(SystemExit):
+        command.main(arguments)
+    assert "small.png jpeg: MS-SSIM needs 176 rows" in capsys.readouterr().err
 
 
 def test_our_streams_through_the_public_interface() -> None:

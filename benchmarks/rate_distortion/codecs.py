@@ -102,10 +102,11 @@ LABELS = {**{codec.name: codec.label for codec in OURS}, **{rival.name: rival.la
 def measure_rival(name: str, picture: Picture, rival: Rival) -> Iterator[Measurement]:
     """A picture through a rival, over the range of rates."""
     pixels = picture.shape[0] * picture.shape[1]
+    made_of = rival.version  # which loads a plug-in
     for quality in rival.qualities:
         data = rival.encode(picture, quality)
         compared = compare(picture, rival.decode(data))
-        yield measurement(name, rival.name, rival.version, quality, data, pixels, compared)
+        yield measurement(name, rival.name, made_of, quality, data, pixels, compared)
         if 8 * len(data) > max(RATES) * pixels:
             return
 

@@ -90,13 +90,16 @@ def measure_missing(
     with ProcessPoolExecutor(processes, get_context("spawn"), _end_with_parent) as pool, path.open("a") as file:
         running = {pool.submit(item.measure): item for item in work}
         for count, done in enumerate(as_completed(running), 1):
+            item = running[done]
+            what = f"{item.picture.name} {item.rival.name if item.rival else 'ours'}"
+            if error := done.exception():
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise ValueError(f"{what}: {error}") from error
             rows = done.result()
             file.write(table.lines(rows))
             file.flush()
             kept += rows
-            item = running[done]
-            what = item.rival.name if item.rival else "ours"
-            print(f"{count} of {len(work)}: {item.picture.name} {what}", file=sys.stderr)
+            print(f"{count} of {len(work)}: {what}", file=sys.stderr)
     table.write(path, kept)
     return len(work)
 

@@ -31,7 +31,7 @@ STYLES = {
 def rate_distortion_plot(title: str, curves: Curves) -> str:
     """The SVG."""
     return line_chart(
-        f"{title}: mean of {len(curves.pictures)} pictures", [_panel(curves, metric) for metric in METRICS]
+        f"{title}: mean of {len(curves.shared())} pictures", [_panel(curves, metric) for metric in METRICS]
     )
 
 
@@ -47,5 +47,5 @@ def _panel(curves: Curves, metric: Metric) -> Panel:
 
 
 def _mean(curves: Curves, codec: str, metric: Metric, rate: float) -> float:
-    """Not a number unless every picture reaches the rate: a mean over the easy ones would flatter."""
-    return float(np.mean([curves.at(codec, picture, metric, rate) for picture in curves.pictures]))
+    """Not a number unless all of them reach the rate: a mean over the easy ones would flatter."""
+    return float(np.mean([curves.at(codec, picture, metric, rate) for picture in curves.shared()]))

@@ -50,10 +50,17 @@ class Curves:
         for row in rows:
             self._rows.setdefault((row.codec, row.picture), []).append(row)
         self.pictures = sorted({picture for _, picture in self._rows})
-        measured = {codec for codec, _ in self._rows}
-        self.codecs = [name for name in LABELS if name in measured]
-        self.ours = [codec.name for codec in OURS if codec.name in measured]
-        self.rivals = [rival.name for rival in RIVALS if rival.name in measured]
+        self.codecs = [name for name in LABELS if any(name == codec for codec, _ in self._rows)]
+        self.ours = [codec.name for codec in OURS if codec.name in self.codecs]
+        self.rivals = [rival.name for rival in RIVALS if rival.name in self.codecs]
+
+    def measured(self, codec: str) -> list[str]:
+        """The pictures that went through a codec."""
+        return [picture for picture in self.pictures if (codec, picture) in self._rows]
+
+    def shared(self) -> list[str]:
+        """The pictures that went through every codec."""
+        return [picture for picture in self.pictures if all((codec, picture) in self._rows for codec in self.codecs)]
 
     def points(self, codec: str, picture: str, metric: Metric) -> Points:
         """Rates and qualities of a curve, none where it was not measured."""
@@ -82,7 +89,7 @@ class Curves:
 def report(rows: Sequence[Measurement]) -> str:
     """Everything about a set of pictures, as Markdown without a heading of its own."""
     curves = Curves(rows)
-    parts: list[Iterable[str]] = []
+    parts: list[Iterable[str]] = [measured(curves)]
     if curves.ours and curves.rivals:
         parts += [steps(curves), bd_table(curves)]
     parts += [mean_table(curves, metric) for metric in METRICS]
@@ -91,6 +98,14 @@ def report(rows: Sequence[Measurement]) -> str:
     if curves.ours and curves.rivals:
         parts.append(pictures_table(curves))
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def measured(curves: Curves) -> Iterator[str]:
+    """How many pictures there are, and which codecs have not seen them all."""
+    whole = len(curves.pictures)
+    counts = {LABELS[codec]: len(curves.measured(codec)) for codec in curves.codecs}
+    lacking = ", ".join(f"{label} ({count})" for label, count in counts.items() if count < whole)
+    yield f"Measured on {whole} pictures" + (f"; not all of them yet: {lacking}." if lacking else ".")
 
 
 def steps(curves: Curves) -> Iterator[str]:
