@@ -93,7 +93,7 @@ def encode(
 
     options = options or EncodeOptions()
     if bpp is not None or quality is not None:
-        options = replace(options, bpp=bpp, quality=quality, beta_displacement=None)
+        options = replace(options, bpp=bpp, quality=quality, beta_displacement=None, target_psnr=None)
     source = source_picture(picture, background)
     with open_bundle(bundle) as opened:
         encoded = Encoder(opened).encode(source, options, None if roi is None else mask_of(roi))

@@ -67,6 +67,9 @@ def add_command(commands: Any) -> None:
         "--quality", type=_whole_number(QUALITIES), metavar="1..100", help="default 50; 17 more about double the size"
     )
     rate.add_argument(
+        "--target-psnr", type=_positive_number, metavar="DB", help="of the decoded samples; decodes up to 5 times"
+    )
+    rate.add_argument(
         "--beta-displacement",
         type=_whole_number(range(MIN_BETA, MAX_BETA + 1)),
         metavar="D",
@@ -105,6 +108,11 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--rvs", action="store_true", help="adapt steps to the local variance")
     parser.add_argument("--lsbs", action="store_true", help="let decoders scale latents by the local variance")
+    parser.add_argument(
+        "--post-filters",
+        action="store_true",
+        help="write EFE linear and LEF where they are worth their bits; decoders then hold the whole picture",
+    )
     parser.add_argument("--background", metavar="COLOUR", help="colour behind transparent samples: a name or #rrggbb")
     parser.add_argument("--precision", choices=PRECISIONS, help="of the networks (default: the most exact there is)")
     parser.add_argument("--threads", type=positive, default=DEFAULT_THREADS, metavar="N", help="default %(default)s")
@@ -165,6 +173,7 @@ def _encode_options(options: argparse.Namespace) -> EncodeOptions:
         return EncodeOptions(
             bpp=options.bpp,
             quality=options.quality,
+            target_psnr=options.target_psnr,
             model=options.model,
             beta_displacement=options.beta_displacement,
             chroma_beta_displacement=options.chroma_beta_displacement,
@@ -173,6 +182,7 @@ def _encode_options(options: argparse.Namespace) -> EncodeOptions:
             roi_strength=options.roi_strength,
             rvs=options.rvs,
             lsbs=options.lsbs,
+            post_filters=options.post_filters,
             rdo=not options.no_rdo,
             chroma=options.chroma,
             cube_flags=not options.no_cube_flags,

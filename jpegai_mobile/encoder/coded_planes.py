@@ -47,6 +47,9 @@ class Picture(Protocol):
     def planes(self, rows: Positions, columns: Positions) -> Planes:
         """Y, U, V (0..255) at those rows and columns of luma; subsampled chroma is repeated."""
 
+    def squared_error(self, planes: Planes) -> float:
+        """Mean over all samples of a decoded picture, given as planes in the source's chroma format."""
+
 
 @dataclass(eq=False)
 class CodedPlanes:

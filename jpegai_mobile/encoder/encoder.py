@@ -27,12 +27,13 @@ from .header import chroma_displacement, picture_header, set_beta_displacement, 
 from .hyper_scales import hyper_scales
 from .networks import EncoderNetworks, check_encodable, encodable_models
 from .options import DEFAULT_QUALITY, EncodeOptions
-from .quality import displacement, nearest_model, position_of_bpp, position_of_quality
+from .quality import displacement, nearest_model, position_of_bpp, position_of_psnr, position_of_quality
 from .quality_map import encode_quality_map, quality_map_of
 from .quantisation import QuantisedComponent, quantise_component
-from .rate_control import TOLERANCE, ScaleHistogram, search
+from .rate_control import PSNR_TOLERANCE, TOLERANCE, Attempt, ScaleHistogram, search, search_psnr
 from .refinement import refine
 from .substreams import encode_hyper_latents, encode_residuals
+from .verification import Verification
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,7 @@ class Encoder:
         tables = self.bundle.entropy_model_bytes(model)
         precision = choose_precision(self.bundle, options.precision)
         networks = EncoderNetworks(self.bundle, model, precision, options.num_threads)
+        verification = Verification(picture, self.bundle, options) if _needs_decoding(options) else None
         coded = CodedPlanes(picture, (header.height, header.width), header.coded_subsampling)
         analysis = analyse(coded, networks)
         del picture, coded  # what follows takes its memory again
@@ -83,7 +85,7 @@ class Encoder:
             refine(analysis, header, networks, options.operating_point)
         quality_map = None if roi is None else quality_map_of(roi, header.sizes.latent, options.roi_strength)
         decoder = self._decoder(model, precision, options)
-        return Coding(header, options, beta, tables, analysis, decoder, quality_map)
+        return Coding(header, options, beta, tables, analysis, decoder, quality_map, verification)
 
     def _start(self, options: EncodeOptions) -> tuple[int, int]:
         """The model, and the beta displacement unless a size is asked for."""
@@ -92,6 +94,8 @@ class Encoder:
             return nearest_model(0, models), options.beta_displacement
         if options.bpp is not None:
             position = position_of_bpp(options.bpp)
+        elif options.target_psnr is not None:
+            position = position_of_psnr(options.target_psnr)
         else:
             position = position_of_quality(DEFAULT_QUALITY if options.quality is None else options.quality)
         model = nearest_model(position, models)
@@ -103,6 +107,10 @@ class Encoder:
         return self._decoders.setdefault(key, ModelNetworks(self.bundle, *key))
 
 
+def _needs_decoding(options: EncodeOptions) -> bool:
+    return options.post_filters or options.target_psnr is not None
+
+
 @dataclass(eq=False)
 class Coding:
     """A picture that was analysed, to be coded at any rate."""
@@ -110,11 +118,13 @@ class Coding:
     header: PictureHeader
     options: EncodeOptions
     beta: int
-    """Displacement for the options where they ask for no size."""
+    """Displacement for the options where they ask for no size or PSNR, and the first one that is tried for a PSNR."""
     tables: bytes
     analysis: tuple[ComponentAnalysis, ComponentAnalysis]
     networks: ModelNetworks
     quality_map: NDArray[np.int8] | None = None
+    verification: Verification | None = None
+    """Where the options ask for what only a decoded picture tells; it holds the source."""
 
     def __post_init__(self) -> None:
         header, engine = self.header, self.options.engine
@@ -130,17 +140,29 @@ class Coding:
     def encode(self) -> EncodedPicture:
         """The picture at the rate of the options."""
         height, width = self.header.display_size
-        bpp = self.options.bpp
-        if bpp is None:
-            data, beta, passes = self.code(self.beta), self.beta, 1
-        else:
+        bpp, target, notes = self.options.bpp, self.options.target_psnr, []
+        if bpp is not None:
             fixed = len(self._z) + len(self._quality_map or b"")
-            attempt, passes = search(bpp * height * width / 8, fixed, self._expectation(), self.code)
-            data, beta = attempt.stream, attempt.beta
-        coded_bpp = 8 * len(data) / (height * width)
-        missed = bpp is not None and abs(coded_bpp / bpp - 1) > TOLERANCE
-        notes = (f"{coded_bpp:.4f} bit per pixel is as near to {bpp:g} as was found",) if missed else ()
-        return EncodedPicture(data, self.header.model_id, beta, passes, coded_bpp, notes)
+            attempt, passes = search(bpp * height * width / 8, fixed, self._expectation(), self._finished)
+        elif target is not None:
+            assert self.verification is not None
+            attempt, passes, psnr = search_psnr(target, self.beta, self._finished, self.verification.psnr)
+            if abs(psnr - target) > PSNR_TOLERANCE:
+                notes.append(f"{psnr:.2f} dB is as near to {target:g} as was found")
+        else:
+            attempt, passes = Attempt(self.beta, self._finished(self.beta)), 1
+        coded_bpp = 8 * len(attempt.stream) / (height * width)
+        if bpp is not None and abs(coded_bpp / bpp - 1) > TOLERANCE:
+            notes.append(f"{coded_bpp:.4f} bit per pixel is as near to {bpp:g} as was found")
+        return EncodedPicture(attempt.stream, self.header.model_id, attempt.beta, passes, coded_bpp, tuple(notes))
+
+    def _finished(self, beta: int) -> bytes:
+        """The code stream at a beta displacement, with post-filters where they are wanted."""
+        data = self.code(beta)
+        if self.options.post_filters:
+            assert self.verification is not None
+            data = self.verification.filtered(data)
+        return data
 
     def _expectation(self) -> Callable[[int], float]:
         """Bytes of the residuals as the scales foretell them, by displacement."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..codestream.picture_header import MAX_INDEPENDENT_REGIONS
@@ -45,6 +46,10 @@ class EncodeOptions:
     """Whether steps are adapted to the local variance; a gain of 0.03 dB or so at medium and high rates."""
     lsbs: bool = False
     """Whether decoders are to scale the latents by their local variance; worth 0.01 dB at most."""
+    target_psnr: float | None = None
+    """Wanted PSNR of the decoded samples in dB, in place of `bpp` and `quality`; every pass decodes the picture."""
+    post_filters: bool = False
+    """Whether EFE linear and LEF are written where they are worth their bits; decoders then hold the whole picture."""
     rdo: bool = True
     """Whether latents are refined and symbols weighed against their bits; never with a model or displacement given."""
     chroma: Subsampling | None = None
@@ -71,8 +76,10 @@ class EncodeOptions:
 
     def __post_init__(self) -> None:
         """Raises ValueError for choices that make no sense."""
-        if sum(x is not None for x in (self.bpp, self.quality, self.beta_displacement)) > 1:
-            raise ValueError("choose one of bpp, quality and beta displacement")
+        if sum(x is not None for x in (self.bpp, self.quality, self.beta_displacement, self.target_psnr)) > 1:
+            raise ValueError("choose one of bpp, quality, target PSNR and beta displacement")
+        if self.target_psnr is not None and not 0 < self.target_psnr < math.inf:
+            raise ValueError(f"target PSNR {self.target_psnr} is not a number of dB")
         if self.bpp is not None and not self.bpp > 0:
             raise ValueError(f"bpp {self.bpp} is not above 0")
         if self.quality is not None and self.quality not in QUALITIES:

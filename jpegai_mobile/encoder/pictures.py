@@ -21,7 +21,7 @@ from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
 
 from ..errors import PictureError
 from ..image.chroma import FORMAT_444
-from ..image.colour import Samples, rgb_to_yuv
+from ..image.colour import Samples, rgb_to_yuv, yuv_to_rgb
 from ..image.planes import Planes, Size, Subsampling
 from ..sources import Source, bytes_of
 from .quality_map import WHITE
@@ -74,6 +74,11 @@ class SourcePicture:
     def planes(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Planes:
         """Y, U, V (0..255) at those rows and columns."""
         return rgb_to_yuv(self.samples[np.ix_(rows, columns)], self.bit_depth)
+
+    def squared_error(self, planes: Planes) -> float:
+        """Mean over all samples of a decoded picture, given as planes."""
+        difference = np.subtract(yuv_to_rgb(planes, self.bit_depth), self.samples, dtype=np.float32)
+        return float(np.mean(np.square(difference), dtype=np.float64))
 
 
 def picture_from_bytes(data: bytes, name: str, background: str | None = None) -> SourcePicture:

@@ -21,6 +21,11 @@ BETA_PER_DOUBLING = 400
 TYPICAL_BPP = 0.41
 """Bits per sample of a photograph at position 0."""
 
+TYPICAL_PSNR = 31.0
+"""PSNR of a photograph at position 0, in dB."""
+DECIBELS_PER_DOUBLING = 3.0
+"""What twice the bits about add to it."""
+
 
 def position_of_quality(quality: int) -> int:
     """The position of a quality 1..100."""
@@ -30,6 +35,11 @@ def position_of_quality(quality: int) -> int:
 def position_of_bpp(bpp: float) -> int:
     """About where a photograph takes so many bits per sample."""
     return round(BETA_PER_DOUBLING * math.log2(bpp / TYPICAL_BPP))
+
+
+def position_of_psnr(decibels: float) -> int:
+    """About where a photograph is as good, in dB."""
+    return round(BETA_PER_DOUBLING * (decibels - TYPICAL_PSNR) / DECIBELS_PER_DOUBLING)
 
 
 def nearest_model(position: int, models: Sequence[int]) -> int:

@@ -21,12 +21,20 @@ from ..latent.model_tables import ComponentTables
 from ..latent.quality_map import log_offset
 from ..latent.skip_mode import SKIP_THRESHOLD
 from .options import MAX_BETA, MIN_BETA
+from .quality import BETA_PER_DOUBLING, DECIBELS_PER_DOUBLING
 
 MAX_PASSES = 4
 TOLERANCE = 0.02
 """Relative distance from the wanted size that a search is expected to keep."""
 CLOSE_ENOUGH = 0.005
 """Relative distance at which the search ends early."""
+MAX_PSNR_PASSES = 5
+"""Every one decodes the picture."""
+PSNR_TOLERANCE = 0.1
+"""Distance in dB from the wanted PSNR that a search is expected to keep."""
+PSNR_CLOSE_ENOUGH = 0.03
+FLATTEST = 8.0
+"""How much slower than expected the PSNR is believed to grow."""
 STEEPEST = 2.0
 """How much faster or slower than expected sizes are believed to grow."""
 
@@ -94,6 +102,27 @@ def search(
         errors = [_log(len(attempt.stream) - fixed_bytes) - wanted for attempt in attempts]
         beta = _displacement(_next(expected, errors), expected_bytes)
     return attempts[0], len(attempts)
+
+
+def search_psnr(
+    target: float, first: int, code: Callable[[int], bytes], psnr: Callable[[bytes], float]
+) -> tuple[Attempt, int, float]:
+    """The attempt that is nearest to a PSNR, the number of passes, and its PSNR; starts at displacement `first`."""
+    attempts: list[tuple[float, Attempt]] = []
+    typical = DECIBELS_PER_DOUBLING / BETA_PER_DOUBLING
+    beta, slope = first, typical
+    while len(attempts) < MAX_PSNR_PASSES and all(beta != attempt.beta for _, attempt in attempts):
+        attempt = Attempt(beta, code(beta))
+        attempts.append((psnr(attempt.stream), attempt))
+        attempts.sort(key=lambda each: abs(each[0] - target))
+        if abs(attempts[0][0] - target) < PSNR_CLOSE_ENOUGH:
+            break
+        if len(attempts) > 1 and attempts[0][1].beta != attempts[1][1].beta:
+            run = attempts[0][1].beta - attempts[1][1].beta
+            slope = max((attempts[0][0] - attempts[1][0]) / run, typical / FLATTEST)
+        beta = min(max(attempts[0][1].beta + round((target - attempts[0][0]) / slope), MIN_BETA), MAX_BETA)
+    decibels, best = attempts[0]
+    return best, len(attempts), decibels
 
 
 def _log(size: float) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import PictureError
 from ..image.chroma import SUPPORTED_FORMATS
-from ..image.colour import FULL, Samples
+from ..image.colour import FULL, Samples, quantise
 from ..image.planes import Planes, Size, Subsampling, chroma_size
 
 STORED_AS: dict[int, np.dtype[Any]] = {8: np.dtype("u1"), 10: np.dtype("<u2")}
@@ -71,6 +71,16 @@ class YuvPicture:
             for plane, place in ((self.y, np.ix_(rows, columns)), (self.u, of_chroma), (self.v, of_chroma))
         )
         return Planes(y, u, v)
+
+    def squared_error(self, planes: Planes) -> float:
+        """Mean over all samples of a decoded picture, given as planes in this chroma format."""
+        errors = [
+            float(
+                np.sum(np.square(np.subtract(quantise(plane, self.bit_depth), own, dtype=np.float32)), dtype=np.float64)
+            )
+            for plane, own in ((planes.y, self.y), (planes.u, self.u), (planes.v, self.v))
+        ]
+        return sum(errors) / (self.y.size + self.u.size + self.v.size)
 
 
 def yuv_from_bytes(data: bytes, name: str, size: Size, subsampling: Subsampling, bit_depth: int) -> YuvPicture:

@@ -63,7 +63,7 @@ def _filtered_plane(
     min_symbol: int,
     picture: PictureHeader,
 ) -> Plane:
-    interpolated = picture.coded_subsampling != picture.source_subsampling
+    interpolated = is_interpolated(picture)
     if not coded.best_cand_idx and not interpolated:
         return chroma
     vertical, horizontal = picture.source_subsampling
@@ -72,8 +72,8 @@ def _filtered_plane(
     chroma_step = 3 - vertical, 3 - horizontal
     filtered = np.empty_like(chroma)
     for phase in product(range(chroma_step[0]), range(chroma_step[1])):
-        deviation = _phase(chroma, phase, chroma_step, size) - mean
-        support = _phase(luma, phase, (2, 2), size)
+        deviation = padded_phase(chroma, phase, chroma_step, size) - mean
+        support = padded_phase(luma, phase, (2, 2), size)
         rows, columns = filtered[phase[0] :: chroma_step[0], phase[1] :: chroma_step[1]].shape
         total = np.full(size, mean, np.float32)
         for number, region in enumerate(regions):
@@ -98,7 +98,7 @@ def _spans(parts: tuple[float, ...], length: int) -> list[tuple[int, int]]:
     return list(pairwise(borders))
 
 
-def _phase(plane: Plane, phase: tuple[int, int], step: Subsampling, size: Size) -> Plane:
+def padded_phase(plane: Plane, phase: tuple[int, int], step: Subsampling, size: Size) -> Plane:
     """Every step-th sample from `phase` on, as `size` samples and the margin of the support around them.
 
     Beyond its borders a phase repeats its own first and last samples; a direction with step 1 is taken whole.
@@ -117,8 +117,7 @@ def _kernels(
     coded: EfeLinearPlane, region: int, phase: tuple[int, int], min_symbol: int, interpolated: bool
 ) -> tuple[Kernel, Kernel]:
     """The kernels over chroma (less its mean) and luma of one phase in one region."""
-    row, column = (HALF_SAMPLE if interpolated and odd else WHOLE_SAMPLE for odd in phase)
-    chroma, luma = np.outer(row, column), np.zeros((SUPPORT, SUPPORT), np.float32)
+    chroma, luma = interpolation_kernel(phase, interpolated), np.zeros((SUPPORT, SUPPORT), np.float32)
     if coded.best_cand_idx:
         if not 1 <= coded.fL <= SUPPORT:
             raise InvalidStream(f"{PLACE}: fL is {coded.fL}, kernels have 1 to {SUPPORT} taps a side")
@@ -128,6 +127,18 @@ def _kernels(
         chroma[taps, taps] += per_phase[2 * phase[0] + phase[1] if len(per_phase) > 1 else 0]
         luma[taps, taps] += dequantised_weights(coded.weights2[region], min_symbol).reshape(coded.fL, coded.fL)
     return chroma, luma
+
+
+def is_interpolated(picture: PictureHeader) -> bool:
+    """Whether every phase has a kernel of its own, on top of an interpolation of what was coded at half resolution."""
+    return picture.coded_subsampling != picture.source_subsampling
+
+
+def interpolation_kernel(phase: tuple[int, int], interpolated: bool) -> Kernel:
+    """The fixed kernel over chroma that the coded one is added to."""
+    row, column = (HALF_SAMPLE if interpolated and odd else WHOLE_SAMPLE for odd in phase)
+    kernel: Kernel = np.outer(row, column)
+    return kernel
 
 
 def _convolve(total: Plane, padded: Plane, kernel: Kernel, region: Rectangle) -> None:

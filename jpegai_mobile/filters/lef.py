@@ -22,14 +22,14 @@ def lef(luma: Plane, sigma: NDArray[np.int32], model_id: int) -> Plane:
     sharpened = luma.copy()
     if min(luma.shape) > 2:
         inside = (slice(1, -1), slice(1, -1))
-        blurred = _blur(luma)
-        rows, columns = (_nearest(*lengths) for lengths in zip(gain.shape, luma.shape, strict=True))
-        sharpened[inside] = blurred + (luma[inside] - blurred) * gain[rows[1:-1]][:, columns[1:-1]]
+        smooth = blurred(luma)
+        rows, columns = (nearest_latents(*lengths) for lengths in zip(gain.shape, luma.shape, strict=True))
+        sharpened[inside] = smooth + (luma[inside] - smooth) * gain[rows[1:-1]][:, columns[1:-1]]
     clamped: Plane = np.clip(sharpened, 0, PEAK)
     return clamped
 
 
-def _blur(plane: Plane) -> Plane:
+def blurred(plane: Plane) -> Plane:
     """Every inner sample mixed with its eight neighbours: [rows - 2, columns - 2]."""
     rows, columns = plane.shape
     neighbours = np.zeros((rows - 2, columns - 2), np.float32)
@@ -37,12 +37,12 @@ def _blur(plane: Plane) -> Plane:
         for dx in range(3):
             if (dy, dx) != (1, 1):
                 neighbours += plane[dy : rows - 2 + dy, dx : columns - 2 + dx]
-    blurred: Plane = plane[1:-1, 1:-1] * BLUR_CENTRE
-    blurred += neighbours * BLUR_NEIGHBOUR
-    return blurred
+    total: Plane = plane[1:-1, 1:-1] * BLUR_CENTRE
+    total += neighbours * BLUR_NEIGHBOUR
+    return total
 
 
-def _nearest(latents: int, samples: int) -> NDArray[np.intp]:
+def nearest_latents(latents: int, samples: int) -> NDArray[np.intp]:
     """The latent whose sigma holds for each sample along one direction.
 
     The latents are stretched over the displayed samples, in float32 as in the reference decoder.
