@@ -15,6 +15,7 @@ from jpegai_mobile.filters.lef import GAINS, THRESHOLDS, lef
 from jpegai_mobile.filters.weights import dequantised_weights
 from jpegai_mobile.image.colour import from_raw, quantise, yuv_to_rgb
 from jpegai_mobile.image.planes import Planes, Subsampling
+from jpegai_mobile.image.resampling import cubic_taps, linear_taps
 from jpegai_mobile.native import samples as bound
 
 from .c_compiler import WARNINGS, compile_c, needs_compiler
@@ -105,6 +106,26 @@ def test_bound_functions_equal_their_twins(planes: Planes, bit_depth: int) -> No
     assert np.array_equal(bound.yuv_to_rgb(planes, bit_depth), yuv_to_rgb(planes, bit_depth))
     raw = np.stack([planes.u, planes.v], axis=2) / np.float32(200)
     assert np.array_equal(bound.from_raw(raw[..., 1]), from_raw(raw[..., 1]))
+
+
+@pytest.mark.parametrize("make", [cubic_taps, linear_taps])
+def test_bound_resampling_equals_its_twin(make: Any) -> None:
+    plane = wide_planes().y
+    for length in (23, 67, 151, 302, 303):
+        columns, rows = make(SIZE[1], length), make(SIZE[0], length)
+        assert np.array_equal(bound.resample_columns(columns, plane[1:40]), columns.columns(plane[1:40]))
+        first, last = rows.source(5, 20)
+        expected = rows.rows(plane[first:last], first, 5, 20)
+        assert np.array_equal(bound.resample_rows(rows, plane[first:last], first, 5, 20), expected)
+        with pytest.raises(ValueError, match="are not all of"):
+            bound.resample_rows(rows, plane[first : last - 1], first, 5, 20)
+
+
+def test_bound_lef_equals_its_twin() -> None:
+    luma = random_planes(SIZE).y
+    sigma = np.random.default_rng(2).integers(0, 3968, (5, 10))
+    for dtype in (np.int32, np.int16):
+        assert np.array_equal(bound.lef(luma, sigma.astype(dtype), 1), lef(luma, sigma.astype(dtype), 1))
 
 
 def test_subsampled_planes_have_no_pixels() -> None:

@@ -10,10 +10,10 @@ from ..codestream.tool_header import ToolHeader
 from ..errors import InvalidStream
 from ..image.chroma import from_444, to_444
 from ..image.planes import Planes
+from ..native.samples import lef
 from .efe_linear import efe_linear
 from .efe_nonlinear import efe_nonlinear, switches
 from .eicci import EicciRunner, eicci
-from .lef import lef
 
 
 def apply_filters(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..native.samples import resample_columns, resample_rows
 from .planes import Plane, Size
 
 CUBIC_SHARPNESS = np.float32(-0.75)
@@ -85,9 +86,9 @@ def downsample(plane: Plane, size: Size) -> Plane:
 def _resample(plane: Plane, taps: list[Taps]) -> Plane:
     vertical, horizontal = taps
     if horizontal.index.shape[1] != plane.shape[1]:
-        plane = horizontal.columns(plane)
+        plane = resample_columns(horizontal, plane)
     if vertical.index.shape[1] != plane.shape[0]:
-        plane = vertical.rows(plane, 0, 0, vertical.index.shape[1])
+        plane = resample_rows(vertical, plane, 0, 0, vertical.index.shape[1])
     return plane
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..native.samples import resample_columns, resample_rows
 from .planes import Plane, Planes, Size, chroma_size
 from .resampling import cubic_taps
 
@@ -22,7 +23,7 @@ class RowUpsampler:
         """The rows (perhaps none) that are complete with the next band of the 4:2:0 picture."""
         self._y = np.concatenate([self._y, band.y])
         self._u, self._v = (
-            np.concatenate([kept, self._horizontal.columns(new)])
+            np.concatenate([kept, resample_columns(self._horizontal, new)])
             for kept, new in ((self._u, band.u), (self._v, band.v))
         )
         start, stop = self._row, self._complete_rows()
@@ -38,7 +39,7 @@ class RowUpsampler:
         return min(int(complete), self._row + len(self._y))
 
     def _upsampled(self, plane: Plane, start: int, stop: int) -> Plane:
-        return self._vertical.rows(plane, self._chroma_row, start, stop)
+        return resample_rows(self._vertical, plane, self._chroma_row, start, stop)
 
     def _forget(self, row: int) -> None:
         """Drop what no row from `row` on needs."""

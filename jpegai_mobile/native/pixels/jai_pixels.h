@@ -31,6 +31,21 @@ void jai_quantise10(const float *plane, size_t count, uint16_t *samples);
 void jai_yuv_to_rgb8(const float *y, const float *u, const float *v, size_t count, uint8_t *rgb);
 void jai_yuv_to_rgb10(const float *y, const float *u, const float *v, size_t count, uint16_t *rgb);
 
+/* Resampling along one direction: output i is the sum over k of weight[k][i] * input[index[k][i]], in this order. */
+typedef struct jai_taps {
+    const int64_t *index; /* [count][outputs], inside the input */
+    const float *weight;  /* [count][outputs] */
+    size_t count;
+    size_t outputs;
+} jai_taps;
+
+/* Rows of `source_columns` samples to rows of taps->outputs samples. */
+void jai_resample_columns(const jai_taps *taps, const float *source, size_t source_columns, size_t rows, float *target);
+
+/* The output rows start .. stop - 1 from `source`, whose row 0 is input row `first`. */
+void jai_resample_rows(const jai_taps *taps, const float *source, size_t first, size_t columns, size_t start,
+                       size_t stop, float *target);
+
 /* Sigma of the latent channel that LEF looks at: [rows][columns], stretched over the displayed picture. */
 typedef struct jai_lef_sigma {
     const int32_t *values;
