@@ -39,14 +39,15 @@ class BundleWriter:
         self._networks[key] = name
         self._recipes.setdefault(name, recipe)
 
-    def add_package(self, key: NetworkKey, files: Mapping[str, bytes], tiles: Sequence[int]) -> None:
-        """Add the folder of files of a network that accepts tiles of these sizes in luma samples."""
+    def add_package(self, key: NetworkKey, files: Mapping[str, bytes], tiles: Sequence[int], recipe: str) -> None:
+        """Add the folder of files, made by a recipe, of a network that accepts tiles of these sizes in luma samples."""
         folder = network_file_name(key)
         whole = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
         stored = self._names.setdefault(whole, folder)
         if stored == folder:
             self._files |= {f"{folder}/{name}": data for name, data in files.items()}
         self._networks[key] = stored
+        self._recipes.setdefault(stored, recipe)
         self._tile_sizes[key.target] = tuple(tiles)
 
     def add_calibration(self, model: int, calibration: Calibration) -> None:

@@ -15,6 +15,7 @@ from jpegai_mobile.runtime.manifest import OPERATING_POINTS, PRECISIONS, TARGETS
 
 from .checkpoint import MODEL_SUFFIXES, CheckpointTree
 from .convert import Selection, convert
+from .coreml import COARSEST_GRID, DEFAULT_TILES, MAX_TILE
 from .errors import ConversionError
 from .packed_checkpoint import PackedCheckpoint, open_checkpoints, pack
 from .report.facts import bundle_facts
@@ -23,8 +24,6 @@ from .report.text import report_text
 from .source_networks import PARTS
 
 BUILT_TARGETS = ("tflite", "coreml")
-COREML_PRECISIONS = ("float32", "float16", "int8w")
-"""Core ML packages in int8 need ranges of their own calibration, which is not connected yet."""
 NO_LICENCE = "not stated; the terms of the checkpoints apply"
 
 _EXAMPLES = """\
@@ -38,6 +37,8 @@ examples:
   jpegai-convert checkpoints -o bop.bundle --models 1,2 --operating-points bop --parts decoder,encoder
   jpegai-convert weights/own_model1.zip -o apple.bundle --targets coreml --precision float16,int8w
       Core ML packages instead of TFLite graphs
+  jpegai-convert weights/own_model1.zip -o apple.bundle --targets coreml --coreml-tiles 512,256,1024
+      the same for tiles of three sizes (iOS 18)
   jpegai-convert pack checkpoints -o packed.zip --models 1
       the decoder's tensors of a tree as one small file, for `jpegai-convert` to read
   jpegai-convert report models.bundle --html models.html
@@ -62,7 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    _check_coreml(options)
     source = open_checkpoints(*options.checkpoints)
     selection = Selection(
         models=options.models or _models_present(source),
@@ -70,6 +70,7 @@ def _convert(options: argparse.Namespace) -> int:
         precisions=options.precision,
         parts=options.parts,
         targets=options.targets,
+        coreml_tiles=options.coreml_tiles,
     )
     writer = convert(source, selection, options.calibration)
     licence = options.licence or (source.licence if isinstance(source, PackedCheckpoint) else NO_LICENCE)
@@ -90,18 +91,6 @@ def _report(options: argparse.Namespace) -> int:
             raise ConversionError(f"{options.html}: {error.strerror}") from error
     sys.stdout.write(json.dumps(facts, indent=1) + "\n" if options.json else report_text(facts))
     return 0
-
-
-def _check_coreml(options: argparse.Namespace) -> None:
-    """Refuse, by name, what there are no Core ML packages of; exits with 2."""
-    if "coreml" not in options.targets:
-        return
-    missing = [precision for precision in options.precision if precision not in COREML_PRECISIONS]
-    if missing:
-        held = ", ".join(COREML_PRECISIONS)
-        _convert_parser().error(f"no Core ML packages in {', '.join(missing)}; there are {held}")
-    if "hop" in options.operating_points:
-        _convert_parser().error("no Core ML packages of operating point hop")
 
 
 def _pack(options: argparse.Namespace) -> int:
@@ -141,8 +130,13 @@ def _convert_parser() -> argparse.ArgumentParser:
         )  # fmt: skip
     parser.add_argument(
         "--calibration", type=Path, metavar="DIR",
-        help="pictures (where the checkpoints have an encoder) or code streams (.jai) that find the ranges of int8 "
-        "activations (default: drawn from the model's own tables)",
+        help="pictures (where the checkpoints have an encoder) or code streams (.jai) that int8 activations and the "
+        "rounding of int8 weights are fitted to (default: drawn from the model's own tables)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--coreml-tiles", type=_tiles, default=DEFAULT_TILES, metavar="LIST",
+        help="tile sizes of Core ML packages in luma samples, multiples of 64, the default one first; several need "
+        f"iOS 18 (default {','.join(map(str, DEFAULT_TILES))})",
     )  # fmt: skip
     return parser
 
@@ -196,6 +190,13 @@ def _add_common(parser: argparse.ArgumentParser, count: int | str, checkpoints: 
 def _models(text: str) -> list[int]:
     indices = [str(model) for model in range(len(MODEL_SUFFIXES))]
     return [int(model) for model in _list_of(indices, indices)(text)]
+
+
+def _tiles(text: str) -> tuple[int, ...]:
+    words = text.split(",")
+    if not all(word.isdecimal() and int(word) % COARSEST_GRID == 0 and 0 < int(word) <= MAX_TILE for word in words):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of multiples of {COARSEST_GRID} up to {MAX_TILE}")
+    return tuple(dict.fromkeys(int(word) for word in words))
 
 
 def _list_of(known: Sequence[str], built: Sequence[str]) -> Callable[[str], list[str]]:

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jpegai_mobile.networks.catalogue import NetworkKey as Topology
 from jpegai_mobile.networks.catalogue import build
+from jpegai_mobile.networks.graph import Graph
 from jpegai_mobile.runtime.manifest import NetworkKey
 
 from .bundle_writer import BundleWriter
@@ -15,8 +19,9 @@ from .checkpoint import COMPONENTS, CheckpointFile, CheckpointTree, network_para
 from .coreml import DEFAULT_TILES, emit_coreml
 from .entropy_model import entropy_model
 from .quantisation.quantise import quantise
-from .quantisation.recipe import recipe_of
+from .quantisation.recipe import Recipe, recipe_of
 from .quantisation.samples import Sample, calibrate
+from .quantisation.scheme import Scheme
 from .source_networks import checkpoint_name, eicci_networks, topologies
 from .tflite.emitter import emit_tflite
 
@@ -30,11 +35,13 @@ class Selection:
     precisions: Sequence[str]
     parts: Sequence[str]
     targets: Sequence[str] = ("tflite",)
+    coreml_tiles: Sequence[int] = DEFAULT_TILES
+    """Tile sizes of Core ML packages in luma samples, the first being the default."""
 
 
 @dataclass(frozen=True)
 class _Data:
-    """What int8 activations are calibrated with."""
+    """What int8 activations and the rounding of weights are calibrated with."""
 
     samples: Sequence[Sample] = ()
     drawn: bool = False
@@ -94,12 +101,17 @@ def _add(
     graph = build(*topology)
     parameters = network_parameters(file, graph)
     network, component, _ = topology
+    inputs = [sample.of(network, component) for sample in data.samples if (network, component) in sample.inputs]
+    made: dict[Recipe, tuple[Graph, dict[str, NDArray[np.float32]], Scheme]] = {}
     for precision in selection.precisions:
+        recipe = recipe_of(topology, precision, data.drawn)
+        if recipe not in made:
+            made[recipe] = quantise(graph, parameters, recipe, inputs)
         if "tflite" in selection.targets:
-            recipe = recipe_of(topology, precision, data.drawn)
-            inputs = [sample.of(network, component) for sample in data.samples] if recipe.needs_samples else []
-            tflite = emit_tflite(*quantise(graph, parameters, recipe, inputs))
+            tflite = emit_tflite(*made[recipe])
             writer.add_network(NetworkKey(network, component, index, point, precision, "tflite"), tflite, str(recipe))
         if "coreml" in selection.targets:
-            files = emit_coreml(graph, parameters, precision)
-            writer.add_package(NetworkKey(network, component, index, point, precision, "coreml"), files, DEFAULT_TILES)
+            rounded, values, scheme = made[recipe]
+            files = emit_coreml(rounded, values, precision, scheme, selection.coreml_tiles)
+            key = NetworkKey(network, component, index, point, precision, "coreml")
+            writer.add_package(key, files, selection.coreml_tiles, str(recipe))

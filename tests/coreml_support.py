@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from converters.coreml import Ranges
+from converters.quantisation.affine import Affine
+from converters.quantisation.scheme import Scheme
 from jpegai_mobile.networks.evaluate import evaluate
-from jpegai_mobile.networks.graph import Graph
+from jpegai_mobile.networks.graph import Conv2d, Graph, TransposedConv2d
 from jpegai_mobile.networks.shapes import Extent, grid_size
 
 if TYPE_CHECKING:
@@ -65,13 +66,12 @@ def expected(
     return {name: inside(values, extent, graph.output_grid[name]) for name, values in outputs.items()}
 
 
-def ranges_of(graph: Graph, parameters: Mapping[str, Array], inputs: Mapping[str, Array], extent: Extent) -> Ranges:
-    """Lowest and highest value of every tensor that int8 needs a range of."""
-    from converters.coreml.emitter import int8_tensors
-
-    inner = tuple(name for name in int8_tensors(graph) if name not in graph.inputs)
+def int8_scheme(graph: Graph, parameters: Mapping[str, Array], inputs: Mapping[str, Array], extent: Extent) -> Scheme:
+    """Int8 weights, and every tensor that convolutions read in int8 over its whole range."""
+    read = tuple(dict.fromkeys(n.inputs[0] for n in graph.nodes if isinstance(n, Conv2d | TransposedConv2d)))
+    inner = tuple(name for name in read if name not in graph.inputs)
     tensors = evaluate(replace(graph, outputs=inner), parameters, inputs, extent, np.float64) | dict(inputs)
-    return {name: (float(tensors[name].min()), float(tensors[name].max())) for name in int8_tensors(graph)}
+    return Scheme("int8", {name: Affine.of_range(tensors[name].min(), tensors[name].max()) for name in read})
 
 
 def signal_to_noise(result: Mapping[str, Array], reference: Mapping[str, Array]) -> float:

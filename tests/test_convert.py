@@ -141,11 +141,7 @@ def test_an_existing_file_of_the_user_is_kept(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (
-            ["--targets", "coreml", "--precision", "int8"],
-            "no Core ML packages in int8; there are float32, float16, int8w",
-        ),
-        (["--targets", "coreml", "--operating-points", "hop"], "no Core ML packages of operating point hop"),
+        (["--coreml-tiles", "512,100"], "argument --coreml-tiles: '512,100' is no list of multiples of 64 up to 4096"),
         (["--targets", "onnx"], "argument --targets: 'onnx' is none of tflite, coreml"),
         (
             ["--precision", "float32,int4"],

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from converters.checkpoint import CheckpointTree, network_parameters
 from converters.coreml import emit_coreml
+from converters.quantisation.quantise import quantise
+from converters.quantisation.recipe import recipe_of
+from converters.quantisation.scheme import Scheme
 from converters.source_networks import checkpoint_name
 from jpegai_mobile.networks.catalogue import BUILDERS, NetworkKey
 from jpegai_mobile.networks.graph import Conv2d, Graph, TransposedConv2d
@@ -18,10 +21,10 @@ from tests.converter_support import random_inputs, random_parameters
 from tests.coreml_support import (
     expected,
     input_shapes,
+    int8_scheme,
     largest_error,
     needs_coremltools,
     on_tile,
-    ranges_of,
     saved,
     signal_to_noise,
 )
@@ -100,7 +103,7 @@ def rounded_weights(graph: Graph, parameters: dict[str, Array]) -> dict[str, Arr
 @pytest.mark.parametrize("key", [("synthesis", "y", "bop"), ("context_model", "y", None)], ids=str)
 def test_int8_weights_change_nothing_but_the_weights(key: NetworkKey) -> None:
     graph, parameters = network(key)
-    package = saved(emit_coreml(graph, parameters, "int8w", tiles=(64,)))
+    package = saved(emit_coreml(graph, parameters, "int8w", Scheme("int8"), tiles=(64,)))
     extent = (64, 50)
     inputs = random_inputs(graph, extent)
     result = on_tile(package, graph, inputs, extent, 64)
@@ -117,15 +120,15 @@ def test_int8_convolutions_read_int8(key: NetworkKey) -> None:
     graph, parameters = network(key)
     extent = (64, 33)
     inputs = random_inputs(graph, extent)
-    ranges = ranges_of(graph, parameters, inputs, extent)
-    package = saved(emit_coreml(graph, parameters, "int8", ranges, tiles=(64,)))
+    scheme = int8_scheme(graph, parameters, inputs, extent)
+    package = saved(emit_coreml(graph, parameters, "int8", scheme, tiles=(64,)))
     operations = package.operations()
     convolutions = [operation for operation in operations if operation.kind in ("conv", "conv_transpose")]
     assert len(convolutions) == number_of_convolutions(graph)
     for operation in convolutions:
         assert operation.sources["x"] == "dequantize"
         assert operation.sources["weight"] == "constexpr_affine_dequantize"
-    assert [operation.kind for operation in operations].count("quantize") == len(ranges)
+    assert [operation.kind for operation in operations].count("quantize") == len(scheme.tensors)
     result = on_tile(package, graph, inputs, extent, 64)
     assert 20 < signal_to_noise(result, expected(graph, parameters, inputs, extent)) < 50
 
@@ -139,7 +142,7 @@ def tree() -> CheckpointTree:
 @pytest.mark.parametrize(("precision", "decibels"), [("float16", 80), ("int8w", 60), ("int8", 48)])
 @pytest.mark.parametrize("component", ["y", "uv"])
 def test_trained_weights_on_coded_latents(component: str, precision: str, decibels: float) -> None:
-    """PSNR of the samples that a precision gives against float64, for a picture of odd size."""
+    """PSNR of the samples that a precision gives against float64, for a picture of odd size; calibrated on itself."""
     with np.load(CONFORMANCE / "streams" / "bop_187x133" / "oracle.npz") as arrays:
         latents = [arrays[f"{part}_yhat"] for part in (("y",) if component == "y" else ("y", "uv"))]
         extent = arrays["plane_Y"].shape
@@ -147,9 +150,21 @@ def test_trained_weights_on_coded_latents(component: str, precision: str, decibe
     graph = BUILDERS[key]()
     parameters = network_parameters(tree().read(checkpoint_name(key, 1)), graph)
     inputs = {"latent": np.concatenate(latents)}
-    ranges = ranges_of(graph, parameters, inputs, extent)
-    package = saved(emit_coreml(graph, parameters, precision, ranges, tiles=(192,)))
+    rounded, values, scheme = quantise(graph, parameters, recipe_of(key, precision), [(inputs, extent)])
+    package = saved(emit_coreml(rounded, values, precision, scheme, tiles=(192,)))
     (result,) = on_tile(package, graph, inputs, extent, 192).values()
     (reference,) = expected(graph, parameters, inputs, extent).values()
     difference = np.clip(128 * result.astype(np.float64), -127.5, 127.5) - np.clip(128 * reference, -127.5, 127.5)
     assert 20 * np.log10(255 / np.sqrt(np.mean(np.square(difference)))) > decibels
+
+
+@pytest.mark.parametrize("component", ["y", "uv"])
+def test_attention_sees_the_picture_and_not_the_tile(component: str) -> None:
+    graph, parameters = network(("synthesis", component, "hop"))
+    extent = (49, 64)
+    inputs = random_inputs(graph, extent)
+    reference = expected(graph, parameters, inputs, extent)
+    enumerated = saved(emit_coreml(graph, parameters, "float32", tiles=(64, 128)))
+    assert largest_error(on_tile(enumerated, graph, inputs, extent, 64), reference) < 2e-5
+    fixed = saved(emit_coreml(graph, parameters, "float16", tiles=(64,)))
+    assert signal_to_noise(on_tile(fixed, graph, inputs, extent, 64), reference) > 45

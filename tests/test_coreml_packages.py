@@ -15,9 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 from converters.coreml import DEFAULT_TILES, emit_coreml
-from converters.coreml.precision import activation_affine, quantised_weight
+from converters.coreml.precision import quantised_weight
 from converters.coreml.tiles import fit_to_tiles, tile_masks
 from converters.errors import ConversionError
+from converters.quantisation.affine import Affine
+from converters.quantisation.scheme import Scheme
 from jpegai_mobile.networks.catalogue import build
 from jpegai_mobile.networks.graph import (
     Abs,
@@ -26,13 +28,13 @@ from jpegai_mobile.networks.graph import (
     Concat,
     Conv2d,
     CropToGrid,
-    Elu,
     Graph,
     LeakyRelu,
     Multiply,
     Node,
     PadToEven,
     PixelShuffle,
+    PixelUnshuffle,
     Relu,
     Relu6,
     SliceChannels,
@@ -42,10 +44,10 @@ from tests.converter_support import random_inputs, random_parameters, small_grap
 from tests.coreml_support import (
     expected,
     input_shapes,
+    int8_scheme,
     largest_error,
     needs_coremltools,
     on_tile,
-    ranges_of,
     saved,
     signal_to_noise,
 )
@@ -162,6 +164,13 @@ def test_masks_stand_where_samples_outside_would_be_read() -> None:
     assert tile_masks(fit_to_tiles(graph_of(*late))) == {"mask_16": 16, "mask_16_at_8": 8}
 
 
+def scheme_of(precision: str, graph: Graph) -> Scheme:
+    """What is int8 in a precision; activations on one grid."""
+    if precision == "int8":
+        return Scheme("int8", dict.fromkeys([node.inputs[0] for node in graph.nodes], Affine.of_range(-3, 4)))
+    return Scheme("int8" if precision == "int8w" else precision)
+
+
 @needs_coremltools
 @pytest.mark.parametrize(
     ("precision", "tiles", "version", "data_type"),
@@ -179,8 +188,7 @@ def test_the_oldest_system_is_iOS_16_17_or_18(
 ) -> None:
     """Specification versions 7, 8 and 9."""
     graph = build("synthesis", "uv", "sop")
-    ranges = dict.fromkeys([node.inputs[0] for node in graph.nodes], (-3.0, 4.0))
-    package = saved(emit_coreml(graph, random_parameters(graph), precision, ranges, tiles))
+    package = saved(emit_coreml(graph, random_parameters(graph), precision, scheme_of(precision, graph), tiles))
     assert package.specification.specificationVersion == version
     description = package.specification.description
     for feature in (*description.input, *description.output):
@@ -221,8 +229,8 @@ def test_int8_arithmetic_by_hand() -> None:
     """Steps of 2/127 and 1/127 for the weights, of 1/64 from zero point -128 + 64 for the input."""
     graph = replace(graph_of(ONE_CONVOLUTION), inputs={"x": 1})
     parameters = {"c.weight": np.tile(np.array([2.0, -1.0], np.float32), 8).reshape(16, 1, 1, 1)}
-    ranges = {"x": (-1.0, 255 / 64 - 1)}
-    package = saved(emit_coreml(graph, parameters, "int8", ranges, tiles=(64,)))
+    scheme = Scheme("int8", {"x": Affine(1 / 64, -64)})
+    package = saved(emit_coreml(graph, parameters, "int8", scheme, tiles=(64,)))
     values = np.array([0, 1 / 64, 0.4 / 64, -0.6 / 64, 1.5 / 64, 2.5 / 64, -1, -9, 2.984375, 9, 0.25, 0.5, 0, 0, 0, 0])
     read = np.array([0, 1 / 64, 0, -1 / 64, 2 / 64, 2 / 64, -1, -1, 2.984375, 2.984375, 0.25, 0.5, 0, 0, 0, 0])
     result = package.evaluate({"x": values.reshape(1, 1, 4, 4)})["c"][0]
@@ -235,29 +243,14 @@ def test_weights_keep_zero_and_their_largest_value() -> None:
     weight[2] = 0
     weight[3] *= 1e-6
     weight[4] = 1e-9
-    steps, scale = quantised_weight(weight, 0, np.float16)
+    steps, scale = quantised_weight(weight, 0, np.float16, None)
     assert steps.dtype == np.int8 and scale.dtype == np.float16
     assert np.all(steps[2] == 0) and np.all(scale > 0)
     assert np.abs(steps[:2]).max() == 127 and np.abs(steps.astype(int)).max() <= 127
     error = np.abs(steps * scale.astype(np.float64)[:, None, None, None] - weight)
     assert np.all(error.max(axis=(1, 2, 3)) <= scale.astype(np.float64) / 2 + 1e-12)
-    transposed, per_output = quantised_weight(weight.swapaxes(0, 1), 1, np.float16)
+    transposed, per_output = quantised_weight(weight.swapaxes(0, 1), 1, np.float16, None)
     assert np.array_equal(transposed.swapaxes(0, 1), steps) and np.array_equal(per_output, scale)
-
-
-@pytest.mark.parametrize(("low", "high"), [(-1, 1), (0, 6), (2, 6), (-7, -3), (0, 0), (-0.001, 300), (-1e-6, 0)])
-def test_the_grid_of_a_range_covers_it_and_holds_zero(low: float, high: float) -> None:
-    affine = activation_affine(low, high, np.float16)
-    scale, zero = float(affine.scale), int(affine.zero_point)
-    assert -128 <= zero <= 127
-    assert (-128 - zero) * scale <= low + scale / 2 and (127 - zero) * scale >= high - scale / 2
-    assert scale <= max((max(high, 0) - min(low, 0)) / 255 * 1.002, 6e-8) or (low, high) == (0, 0)
-
-
-@pytest.mark.parametrize("bounds", [(1, 0), (float("nan"), 1), (0, float("inf")), (-70000, 0)])
-def test_unsound_ranges_are_refused(bounds: tuple[float, float]) -> None:
-    with pytest.raises(ConversionError, match="is no range of float16 numbers"):
-        activation_affine(*bounds, np.float16)
 
 
 @needs_coremltools
@@ -267,11 +260,12 @@ def test_float16_and_int8_of_a_small_network_are_close() -> None:
     )
     parameters, extent = random_parameters(graph), (48, 64)
     inputs = random_inputs(graph, extent)
-    ranges = ranges_of(graph, parameters, inputs, extent)
+    whole = int8_scheme(graph, parameters, inputs, extent)
     reference = expected(graph, parameters, inputs, extent)
     ratios = []
     for precision in ("float32", "float16", "int8w", "int8"):
-        package = saved(emit_coreml(graph, parameters, precision, ranges, tiles=(64,)))
+        scheme = whole if precision == "int8" else scheme_of(precision, graph)
+        package = saved(emit_coreml(graph, parameters, precision, scheme, tiles=(64,)))
         ratios.append(signal_to_noise(on_tile(package, graph, inputs, extent, 64), reference))
     assert ratios[0] > 120 and 60 < ratios[1] < 90 and 38 < ratios[2] < 55 and 35 < ratios[3] < ratios[2]
 
@@ -283,7 +277,7 @@ def test_equal_arguments_give_equal_bytes_in_every_process() -> None:
         "import hashlib\n"
         "from tests.test_coreml_packages import ConversionError, package_of_equal_bytes\n"
         "package_of_equal_bytes('float16', seed=1)\n"
-        "try: package_of_equal_bytes('int8', unranged='iact3.conv')\n"
+        "try: package_of_equal_bytes('int8', missing='iact3.conv.weight')\n"
         "except ConversionError: pass\n"
         "print(hashlib.sha256(repr(package_of_equal_bytes('int8')).encode()).hexdigest())\n"
     )
@@ -297,10 +291,10 @@ def test_equal_arguments_give_equal_bytes_in_every_process() -> None:
     assert files != package_of_equal_bytes("int8", seed=1)
 
 
-def package_of_equal_bytes(precision: str, seed: int = 0, unranged: str = "") -> dict[str, bytes]:
+def package_of_equal_bytes(precision: str, seed: int = 0, missing: str = "") -> dict[str, bytes]:
     graph = build("synthesis", "uv", "sop")
-    ranges = {node.inputs[0]: (-3.0, 4.0) for node in graph.nodes if node.inputs[0] != unranged}
-    return emit_coreml(graph, random_parameters(graph, seed), precision, ranges, tiles=(128, 64))
+    parameters = {name: values for name, values in random_parameters(graph, seed).items() if name != missing}
+    return emit_coreml(graph, parameters, precision, scheme_of(precision, graph), tiles=(128, 64))
 
 
 @needs_coremltools
@@ -338,19 +332,19 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
         broken = parameters | {"c.weight": np.full((8, 4, 3, 3), value, np.float32)}
         for precision in ("float16", "int8w"):
             assert refusal(graph, precision, parameters=broken) == "small: parameter c.weight does not fit float16"
-    assert refusal(graph, "int8") == "small: no range is given for x"
-    assert refusal(graph, "int8", ranges={"x": (1, -1)}) == ("small: range of x: 1..-1 is no range of float16 numbers")
     for tiles in ((), (100,), (0,), (-64,), (64, 64)):
         assert "are not different multiples of 64" in refusal(graph, tiles=tiles)
 
 
 @needs_coremltools
 def test_constructs_without_a_form_are_refused_by_name() -> None:
-    assert refusal(graph_of(Elu(output="e", inputs=("x",)))) == "small: e: no Core ML form of Elu"
+    unshuffle = PixelUnshuffle(output="p", inputs=("x",), factor=2)
+    assert refusal(graph_of(unshuffle)) == "small: p: no Core ML form of PixelUnshuffle"
     assert refusal(graph_of(AddConstant(output="a", inputs=("x",), value=1.0))) == (
         "small: a: no Core ML form of AddConstant"
     )
-    assert refusal(graph_of(replace(TRANSPOSED, output_padding=1))) == "small: t: no Core ML form of output padding"
+    padded = replace(TRANSPOSED, output_padding=TRANSPOSED.padding + 1)
+    assert refusal(graph_of(padded)) == "small: t: output padding beyond the kernel's reach"
     late = (replace(TRANSPOSED, out_channels=4), PadToEven(output="even", inputs=("t",)), HALVING)
     assert refusal(graph_of(*late)) == "small: even pads what does not end with the picture"
     padding = PadToEven(output="even", inputs=("x",))
@@ -363,8 +357,8 @@ def test_constructs_without_a_form_are_refused_by_name() -> None:
 
 
 def test_an_unknown_precision_is_refused() -> None:
-    assert refusal(graph_of(CONV), "int8mixed") == (
-        "no Core ML packages in precision int8mixed; there is float32, float16, int8w, int8"
+    assert refusal(graph_of(CONV), "int4") == (
+        "no Core ML packages in precision int4; there is float32, float16, int8w, int8mixed, int8"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ WEIGHTS = ROOT / "weights" / "own_model1.zip"
 STREAM = ROOT / "examples" / "kodim07.jai"
 SYNTHESIS: list[NetworkKey] = [("synthesis", component, point) for point in ("sop", "bop") for component in ("y", "uv")]
 TILE = (128, 96)
-LEAST_DB = {"float16": 100, "int8w": 49, "int8mixed": 48, "int8": 40}
+LEAST_DB = {"float16": 100, "int8w": 50, "int8mixed": 49, "int8": 40}
 """Of the decode against float32; int8 is calibrated on the model's own statistics here."""
 
 
@@ -52,6 +53,7 @@ def signal_to_noise(exact: Array, ours: Array) -> float:
         "weights=float32",
         "weights=int8 activations=masks ranges=mse",
         "weights=int8 activations=all latents=0.75 products=0.5",
+        "weights=int8 activations=inner margin=1.25 rounding=feedback",
     ],
 )
 def test_a_recipe_is_a_text(text: str) -> None:
@@ -68,6 +70,7 @@ def test_a_recipe_is_a_text(text: str) -> None:
         ("latents=much", "'much' is no number"),
         ("products=1.5", "1.5 is not in 0..1"),
         ("margin=0.9", "0.9 is not in 1..4"),
+        ("rounding=up", "'up' is none of nearest, feedback"),
     ],
 )
 def test_a_recipe_that_is_none(text: str, reason: str) -> None:
@@ -130,7 +133,7 @@ def test_equalisation_does_not_change_the_function(key: NetworkKey) -> None:
 def test_int8_synthesis_is_one_delegate_and_near_the_exact_one(key: NetworkKey, precision: str) -> None:
     graph, parameters = build(*key), random_parameters(build(*key))
     parameters["conv4.weight"] *= np.float32(0.2)  # raw samples within their range, which the int8 output is pinned to
-    recipe = recipe_of(key, precision)
+    recipe = replace(recipe_of(key, precision), rounding="nearest")
     runner = NetworkRunner(emit_tflite(*quantise(graph, parameters, recipe, samples_of(graph))))
     assert any("int8" in str(detail["dtype"]) for detail in runner._interpreter.get_tensor_details())
     for extent in (TILE, (65, 67), (33, 97)):
@@ -151,9 +154,12 @@ def test_mask_branches_begin_with_relu6() -> None:
     assert len(branches) == 9
 
 
-def test_only_synthesis_has_int8_activations() -> None:
-    assert str(recipe_of(("hyper_decoder", "y", None), "int8")) == "weights=int8"
+def test_which_networks_have_int8_activations() -> None:
+    assert recipe_of(("hyper_decoder", "y", None), "int8").activations == "all"
+    assert str(recipe_of(("hyper_decoder", "y", None), "int8mixed")) == "weights=int8 rounding=feedback"
+    assert str(recipe_of(("context_model", "y", None), "int8")) == "weights=int8 rounding=feedback"
     assert str(recipe_of(("synthesis", "y", "hop"), "int8mixed")) == "weights=int8"
+    assert str(recipe_of(("analysis", "y", None), "int8")) == "weights=int8"
     assert recipe_of(("synthesis", "uv", "bop"), "int8").activations == "all"
     assert recipe_of(("synthesis", "uv", "bop"), "int8", drawn=True).margin > 1
 

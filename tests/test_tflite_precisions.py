@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from converters.quantisation.affine import weight_scales, weight_steps
+from converters.quantisation.scheme import Scheme
 from converters.tflite.emitter import emit_tflite
-from converters.tflite.precision import Scheme
 from jpegai_mobile.networks.catalogue import BUILDERS, NetworkKey
 from jpegai_mobile.networks.evaluate import evaluate
 from jpegai_mobile.networks.folding import fold

@@ -33,15 +33,19 @@ from jpegai_mobile.networks.graph import (
     Abs,
     Add,
     AddConstant,
+    ChannelAttention,
     Concat,
     Conv2d,
+    Elu,
     Graph,
+    LayerNorm,
     LeakyRelu,
     Multiply,
     Node,
     PixelShuffle,
     Relu,
     Relu6,
+    Sigmoid,
     SliceChannels,
     TransposedConv2d,
 )
@@ -49,40 +53,45 @@ from jpegai_mobile.runtime.network_runner import mask_name
 
 from ..errors import ConversionError
 from ..masking import Mask
-from . import Ranges
+from ..quantisation.affine import Affine
+from ..quantisation.equalisation import scales_channels
+from ..quantisation.scheme import Scheme
+from . import COARSEST_GRID
 from .package import package_files
-from .precision import PRECISIONS, Precision, activation_affine, quantised_weight
+from .precision import FLOATS, quantised_weight
 from .tiles import RepeatBorder, fit_to_tiles, tile_masks
 
 Var = Any
 """A tensor of the MIL program."""
 
-_COARSEST_GRID = 64
 _ROWS, _COLUMNS = 2, 3
-_UNARY = {Relu: mb.relu, Relu6: mb.relu6, Abs: mb.abs}
+_UNARY = {Relu: mb.relu, Relu6: mb.relu6, Abs: mb.abs, Sigmoid: mb.sigmoid}
+_MOVES_SAMPLES = (Mask, PixelShuffle, SliceChannels)
+_SMALL, _SMALLEST_NORM = 2.0**-6, 1e-4
 
 
 def emit(
     graph: Graph,
     parameters: Mapping[str, NDArray[Any]],
     precision: str,
-    ranges: Ranges,
+    scheme: Scheme,
     tiles: Sequence[int],
 ) -> dict[str, bytes]:
     """The files of a package of `graph` with `parameters` in checkpoint layout, by their path in the package.
 
-    `tiles` are the tile sizes in luma samples, multiples of 64; the first is the default shape. In precision
-    `int8` every tensor named by `int8_tensors` needs its range. Equal arguments give equal bytes.
+    `tiles` are the tile sizes in luma samples, multiples of 64; the first is the default shape. Convolutions read
+    the tensors of `scheme` in int8, all else is computed in the floats of the precision. Equal arguments give equal
+    bytes.
 
-    Raises ConversionError for tile sizes that do not fit, a missing, misshapen or too large parameter, a
-    missing or unsound range, and a construct with no Core ML form.
+    Raises ConversionError for tile sizes that do not fit, a missing, misshapen or too large parameter, and a
+    construct with no Core ML form.
     """
     _check_tiles(tiles)
     try:
         folded, values = fold(graph, _checked(graph, parameters))
     except ValueError as error:
         raise ConversionError(str(error)) from error
-    emitter = _Emitter(fit_to_tiles(folded), values, PRECISIONS[precision], ranges, tiles)
+    emitter = _Emitter(fit_to_tiles(folded), values, FLOATS[precision], scheme, tiles)
     return package_files(
         emitter.program(),
         emitter.input_types(),
@@ -92,29 +101,24 @@ def emit(
     )
 
 
-def int8_tensors(graph: Graph) -> tuple[str, ...]:
-    """Tensors whose range precision `int8` needs: what convolutions read."""
-    read = (node.inputs[0] for node in graph.nodes if isinstance(node, Conv2d | TransposedConv2d))
-    return tuple(dict.fromkeys(read))
-
-
 class _Emitter:
     def __init__(
         self,
         graph: Graph,
         parameters: Mapping[str, NDArray[np.float32]],
-        precision: Precision,
-        ranges: Ranges,
+        number_type: type[np.floating],
+        scheme: Scheme,
         tiles: Sequence[int],
     ) -> None:
         self.graph = graph
         self.parameters = parameters
-        self.precision = precision
-        self.ranges = ranges
+        self.number_type = number_type
+        self.scheme = scheme
         self.tiles = tiles
         masks = tile_masks(graph)
         self.grids = graph.input_grid | masks
         self.channels = graph.inputs | dict.fromkeys(masks, 1)
+        self.made_by = {node.output: node for node in graph.nodes}
         self.constants = _constants_after_convolutions(graph)
         self.tensors: dict[str, Var] = {}
         self.int8_views: dict[str, Var] = {}
@@ -124,7 +128,7 @@ class _Emitter:
         """The oldest system that can run the package."""
         if len(self.tiles) > 1:
             return ct.target.iOS18
-        return ct.target.iOS17 if self.precision.int8_activations else ct.target.iOS16
+        return ct.target.iOS17 if self.scheme.tensors else ct.target.iOS16
 
     def program(self) -> Any:
         """The MIL program, its only function called `main`."""
@@ -146,7 +150,7 @@ class _Emitter:
             ct.TensorType(
                 name,
                 ct.EnumeratedShapes([self.shape(name, tile) for tile in self.tiles], self.shape(name, self.tiles[0])),
-                self.precision.floats,
+                self.number_type,
             )
             for name in self.grids
         ]
@@ -161,7 +165,7 @@ class _Emitter:
         shape: tuple[Any, ...] = self.shape(name, self.tiles[0])
         if len(self.tiles) > 1:
             shape = (*shape[:2], get_new_symbol(), get_new_symbol())
-        return mb.placeholder(shape, types.numpy_type_to_builtin_type(self.precision.floats))
+        return mb.placeholder(shape, types.numpy_type_to_builtin_type(self.number_type))
 
     def emit_node(self, node: Node) -> Var:
         """Append the operations of one node; gives its output."""
@@ -169,12 +173,21 @@ class _Emitter:
         sources = [self.tensors[source] for source in node.inputs]
         x = sources[0]
         match node:
+            case Conv2d() if scales_channels(node):
+                factors = self.floats(self.parameters[node.weight], node.weight)
+                return mb.mul(x=x, y=factors.reshape(1, -1, 1, 1), name=name)
             case Conv2d() | TransposedConv2d():
                 return self.emit_convolution(node, name)
             case AddConstant() if node.inputs[0] in self.constants:
                 return x
-            case Relu() | Relu6() | Abs():
+            case Relu() | Relu6() | Abs() | Sigmoid():
                 return _UNARY[type(node)](x=x, name=name)
+            case Elu():
+                return mb.elu(x=x, alpha=self.number(1), name=name)
+            case LayerNorm():
+                return self.emit_layer_norm(node, x, name)
+            case ChannelAttention():
+                return self.emit_attention(node, sources, name)
             case LeakyRelu():
                 return mb.leaky_relu(x=x, alpha=self.number(node.slope), name=name)
             case Add():
@@ -196,7 +209,7 @@ class _Emitter:
 
     def emit_convolution(self, node: Conv2d | TransposedConv2d, name: str) -> Var:
         """A convolution with its bias, to which the constant after it is added."""
-        x = self.int8_view(node.inputs[0]) if self.precision.int8_activations else self.tensors[node.inputs[0]]
+        x = self.int8_view(node.inputs[0])
         weight_axis = 0 if isinstance(node, Conv2d) else 1
         arguments = {
             "x": x,
@@ -209,16 +222,18 @@ class _Emitter:
         if isinstance(node, Conv2d):
             top, left, bottom, right = node.padding
             return mb.conv(pad=[top, bottom, left, right], groups=node.groups, **arguments)
-        if node.output_padding:
-            raise ConversionError(f"{self.graph.name}: {node.output}: no Core ML form of output padding")
-        return mb.conv_transpose(pad=[node.padding] * 4, **arguments)
+        before, after = node.padding, node.padding - node.output_padding
+        if after < 0:
+            raise ConversionError(f"{self.graph.name}: {node.output}: output padding beyond the kernel's reach")
+        return mb.conv_transpose(pad=[before, after, before, after], **arguments)
 
     def weight(self, key: str, axis: int, name: str) -> Var | NDArray[Any]:
         """The weight of a convolution, whose output channels lie on `axis`."""
         values = self.floats(self.parameters[key], key)
-        if not self.precision.int8_weights:
+        if self.scheme.weights != "int8":
             return values
-        steps, scale = quantised_weight(self.parameters[key], axis, self.precision.floats)
+        scales = self.scheme.weight_scales.get(key)
+        steps, scale = quantised_weight(self.parameters[key], axis, self.number_type, scales)
         return mb.constexpr_affine_dequantize(
             quantized_data=steps, zero_point=np.int8(0), scale=scale, axis=axis, name=f"{name}_weight"
         )
@@ -232,23 +247,51 @@ class _Emitter:
         return self.floats(values + np.float32(offset or 0), node.bias or node.weight)
 
     def int8_view(self, tensor: str) -> Var:
-        """A tensor rounded to the int8 grid of its range."""
+        """A tensor rounded to its int8 grid, or as it is where it has none."""
+        grid = self.grid(tensor)
+        if grid is None:
+            return self.tensors[tensor]
         if tensor not in self.int8_views:
-            if tensor not in self.ranges:
-                raise ConversionError(f"{self.graph.name}: no range is given for {tensor}")
-            try:
-                affine = activation_affine(*self.ranges[tensor], self.precision.floats)
-            except ConversionError as error:
-                raise ConversionError(f"{self.graph.name}: range of {tensor}: {error}") from error
             name = _identifier(tensor)
-            numbers = mb.quantize(
-                input=self.tensors[tensor], scale=affine.scale, zero_point=affine.zero_point,
-                output_dtype="int8", name=f"{name}_int8",
-            )  # fmt: skip
-            self.int8_views[tensor] = mb.dequantize(
-                input=numbers, scale=affine.scale, zero_point=affine.zero_point, name=f"{name}_from_int8"
-            )
+            steps: dict[str, Any] = {"scale": self.number(grid.scale), "zero_point": np.int8(grid.zero_point)}
+            numbers = mb.quantize(input=self.tensors[tensor], output_dtype="int8", name=f"{name}_int8", **steps)
+            self.int8_views[tensor] = mb.dequantize(input=numbers, name=f"{name}_from_int8", **steps)
         return self.int8_views[tensor]
+
+    def grid(self, tensor: str) -> Affine | None:
+        """The int8 grid of a tensor, that of its source where it only moves samples."""
+        if tensor in self.scheme.tensors:
+            return self.scheme.tensors[tensor]
+        node = self.made_by.get(tensor)
+        return self.grid(node.inputs[0]) if isinstance(node, _MOVES_SAMPLES) else None
+
+    def emit_layer_norm(self, node: LayerNorm, x: Var, name: str) -> Var:
+        """Over the channels of every position."""
+        gamma, beta = (self.floats(self.parameters[key], key) for key in (node.weight, node.bias))
+        return mb.layer_norm(x=x, axes=[1], gamma=gamma, beta=beta, epsilon=self.number(node.epsilon), name=name)
+
+    def emit_attention(self, node: ChannelAttention, sources: Sequence[Var], name: str) -> Var:
+        """`ChannelAttention`: every head is a matrix [channels, positions].
+
+        q and k are made small before their squares are summed over the positions, which float16 could not hold.
+        """
+        q, k, v = (
+            mb.reshape(x=x, shape=[node.heads, x.shape[1] // node.heads, -1], name=f"{name}_{part}")
+            for part, x in zip("qkv", sources, strict=True)
+        )
+        q, k = (self.emit_unit_rows(x, f"{name}_{part}") for part, x in (("q", q), ("k", k)))
+        scores = mb.matmul(x=q, y=k, transpose_y=True, name=f"{name}_scores")
+        factors = self.floats(self.parameters[node.temperature], node.temperature)
+        shares = mb.softmax(x=mb.mul(x=scores, y=factors, name=f"{name}_scaled"), axis=-1, name=f"{name}_shares")
+        rows = mb.matmul(x=shares, y=v, name=f"{name}_rows")
+        return mb.reshape(x=rows, shape=mb.shape(x=sources[2], name=f"{name}_shape"), name=name)
+
+    def emit_unit_rows(self, x: Var, name: str) -> Var:
+        """Rows of length 1; rows of zeros stay."""
+        small = mb.mul(x=x, y=self.number(_SMALL), name=f"{name}_small")
+        norm = mb.reduce_l2_norm(x=small, axes=[-1], keep_dims=True, name=f"{name}_norm")
+        above = mb.maximum(x=norm, y=self.number(_SMALLEST_NORM), name=f"{name}_above")
+        return mb.real_div(x=small, y=above, name=f"{name}_unit")
 
     def emit_repeated_border(self, node: RepeatBorder, x: Var, name: str) -> Var:
         """x, zero outside the picture, plus itself one row down in the rows outside, then so the columns."""
@@ -266,21 +309,21 @@ class _Emitter:
 
     def number(self, value: float) -> np.floating:
         """A scalar in the type of the tensors."""
-        return self.precision.floats(value)
+        return self.number_type(value)
 
     def floats(self, values: NDArray[np.float32], key: str) -> NDArray[np.floating]:
         """A constant in the type of the tensors."""
         with np.errstate(over="ignore"):
-            numbers: NDArray[np.floating] = values.astype(self.precision.floats)
+            numbers: NDArray[np.floating] = values.astype(self.number_type)
         if not np.isfinite(numbers).all():
             raise ConversionError(f"{self.graph.name}: parameter {key} does not fit {numbers.dtype}")
         return numbers
 
 
 def _check_tiles(tiles: Sequence[int]) -> None:
-    sound = all(tile > 0 and tile % _COARSEST_GRID == 0 for tile in tiles)
+    sound = all(tile > 0 and tile % COARSEST_GRID == 0 for tile in tiles)
     if not tiles or not sound or len(set(tiles)) != len(tiles):
-        raise ConversionError(f"tile sizes {list(tiles)} are not different multiples of {_COARSEST_GRID}")
+        raise ConversionError(f"tile sizes {list(tiles)} are not different multiples of {COARSEST_GRID}")
 
 
 def _checked(graph: Graph, parameters: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:

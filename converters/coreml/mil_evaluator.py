@@ -162,6 +162,21 @@ def _affine_constant(quantized_data: Array, scale: Array, zero_point: Array, axi
     return np.moveaxis(per_channel * _wide(scale), -1, int(axis))
 
 
+def _layer_norm(x: Array, axes: Array, gamma: Array, beta: Array, epsilon: Array) -> Array:
+    over = tuple(int(axis) for axis in axes)
+    deviation = _wide(x) - _wide(x).mean(axis=over, keepdims=True)
+    normal = deviation / np.sqrt(np.square(deviation).mean(axis=over, keepdims=True) + _wide(epsilon))
+    shape = [x.shape[axis] if axis in over else 1 for axis in range(x.ndim)]
+    scaled: Array = normal * _wide(gamma).reshape(shape) + _wide(beta).reshape(shape)
+    return scaled
+
+
+def _softmax(x: Array, axis: int) -> Array:
+    exponentials = np.exp(_wide(x) - _wide(x).max(axis=int(axis), keepdims=True))
+    shares: Array = exponentials / exponentials.sum(axis=int(axis), keepdims=True)
+    return shares
+
+
 _OPERATIONS: dict[str, Callable[..., Array]] = {
     "abs": lambda x: np.abs(x),
     "add": lambda x, y: _wide(x) + _wide(y),
@@ -170,14 +185,28 @@ _OPERATIONS: dict[str, Callable[..., Array]] = {
     "conv": _conv,
     "conv_transpose": _conv_transpose,
     "dequantize": _dequantize,
+    "elu": lambda x, alpha: np.where(x > 0, x, _wide(alpha) * np.expm1(np.minimum(_wide(x), 0))),
+    "layer_norm": _layer_norm,
     "leaky_relu": lambda x, alpha: np.where(x > 0, x, _wide(x) * _wide(alpha)),
+    "matmul": lambda x, y, transpose_y=False, **_: (
+        _wide(x) @ (np.swapaxes(_wide(y), -1, -2) if transpose_y else _wide(y))
+    ),
+    "maximum": lambda x, y: np.maximum(x, y),
     "mul": lambda x, y: _wide(x) * _wide(y),
     "pad": _pad,
     "pixel_shuffle": _pixel_shuffle,
     "quantize": _quantize,
+    "real_div": lambda x, y: _wide(x) / _wide(y),
+    "reduce_l2_norm": lambda x, axes, keep_dims: np.sqrt(
+        np.square(_wide(x)).sum(axis=tuple(axes), keepdims=bool(keep_dims))
+    ),
     "reduce_max": lambda x, axes, keep_dims: x.max(axis=tuple(axes), keepdims=bool(keep_dims)),
     "relu": lambda x: np.maximum(x, 0),
     "relu6": lambda x: np.clip(x, 0, 6),
+    "reshape": lambda x, shape: np.reshape(x, tuple(int(size) for size in shape)),
+    "shape": lambda x: np.array(x.shape),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-_wide(x))),
     "slice_by_index": _slice,
+    "softmax": _softmax,
     "sub": lambda x, y: _wide(x) - _wide(y),
 }

@@ -41,6 +41,8 @@ class Affine:
         return held
 
 
+INTEGERS = Affine(1.0, 0)
+"""The grid of -128..127."""
 RELU6 = Affine(float(np.float32(6 / 255)), -128)
 """The grid of 0..6: to be rounded to it is relu6."""
 SAMPLES = Affine(float(np.float32(127.5 / 128 / 127)), 0)

@@ -130,6 +130,11 @@ def equalised_products(
     return replace(graph, nodes=tuple(nodes.values())), values
 
 
+def scales_channels(node: Node) -> bool:
+    """A factor per channel, kept in float32: a 1x1 convolution that mixes nothing."""
+    return isinstance(node, Conv2d) and node.kernel == (1, 1) and node.groups == node.in_channels == node.out_channels
+
+
 def products(graph: Graph) -> list[Multiply]:
     """The products of a network."""
     return [node for node in graph.nodes if isinstance(node, Multiply)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,25 +10,32 @@ from numpy.typing import NDArray
 
 from jpegai_mobile.networks.evaluate import evaluate
 from jpegai_mobile.networks.folding import fold
-from jpegai_mobile.networks.graph import Conv2d, Graph, Multiply, PixelShuffle, Relu6, SliceChannels
-from jpegai_mobile.networks.shapes import Extent, tensor_shapes
+from jpegai_mobile.networks.graph import Concat, Conv2d, Graph, Multiply, PixelShuffle, Relu6, SliceChannels
+from jpegai_mobile.networks.shapes import tensor_shapes
 
 from ..masking import Mask, replace_crops_by_masks
 from ..tflite.fusion import Step, fuse
 from ..tflite.operators import Activation
-from ..tflite.precision import Scheme
-from .affine import RELU6, SAMPLES, Affine
-from .equalisation import equalised_latents, equalised_products, products
+from .affine import INTEGERS, RELU6, SAMPLES, Affine
+from .equalisation import (
+    equalised_latents,
+    equalised_products,
+    products,
+    scales_channels,
+)
 from .ranges import RANGES, Values, min_max
 from .recipe import Recipe
+from .rounded_network import NetworkSample
+from .rounding import round_weights
+from .scheme import Scheme
 
 Floats = NDArray[np.float32]
-NetworkSample = tuple[Mapping[str, Floats], Extent]
-"""Inputs [channel, row, column] by name, and the luma samples that they stand for."""
 
 VALUES_PER_SAMPLE = 6_000
 """Values of a tensor that a sample contributes."""
 SEED = 6048
+INTEGER_INPUTS = ("z",)
+"""Inputs that are integers of few bits: int8 holds them exactly."""
 RAW_SAMPLES = ("plane", "planes")
 """Outputs that are pictures: saturation at the ends of the sample range is part of the decoder."""
 
@@ -47,16 +54,40 @@ def quantise(
     if recipe.products:
         ranges = channel_ranges(graph, values, [product.output for product in products(graph)], samples)
         graph, values = equalised_products(graph, values, ranges, recipe.products)
-    tensors = mask_branches(graph) if recipe.activations == "masks" else all_activations(graph)
-    found = tensor_values(graph, values, [name for name, grid in tensors.items() if grid is None], samples)
+    grids = _grids(graph, values, recipe, samples)
+    if recipe.rounding == "feedback":
+        rounded = round_weights(graph, values, grids, samples)
+        return rounded.graph, rounded.parameters, Scheme(recipe.weights, grids, rounded.scales)
+    return graph, values, Scheme(recipe.weights, grids)
+
+
+def _grids(
+    graph: Graph, parameters: Mapping[str, Floats], recipe: Recipe, samples: Sequence[NetworkSample]
+) -> dict[str, Affine]:
+    """The grid of every int8 tensor; what is concatenated has that of the whole, so that nothing is rounded twice."""
+    tensors = INT8_TENSORS[recipe.activations](graph)
+    together = _concatenated(graph)
+    found = tensor_values(graph, parameters, [name for name, grid in tensors.items() if grid is None], samples)
     coarse = _tensors_on_input_grid(graph)
     grids = {}
     for name, grid in tensors.items():
         # Clipping a latent harms a whole neighbourhood of samples, so latents keep all of their range.
         choose = min_max if name in coarse else RANGES[recipe.ranges]
-        margin = 1.0 if name in coarse else recipe.margin
-        grids[name] = grid or choose(found[name]).widened(margin)
-    return graph, values, Scheme(recipe.weights, grids)
+        margin = 1.0 if name in coarse and recipe.ranges != "minmax" else recipe.margin
+        values = [found[other] for other in together.get(name, [name]) if other in found]
+        grids[name] = grid or choose(np.concatenate(values)).widened(margin)
+    return grids
+
+
+def _concatenated(graph: Graph) -> dict[str, list[str]]:
+    """Tensor -> all tensors that concatenations join it with, directly or by way of others, itself among them."""
+    joined: dict[str, list[str]] = {}
+    for node in graph.nodes:
+        if isinstance(node, Concat):
+            group = [node.output, *node.inputs]
+            everything = list(dict.fromkeys(name for each in group for name in joined.get(each, [each])))
+            joined |= dict.fromkeys(everything, everything)
+    return joined
 
 
 def mask_branches(graph: Graph) -> dict[str, Affine | None]:
@@ -78,7 +109,10 @@ def all_activations(graph: Graph) -> dict[str, Affine | None]:
 
     A network that begins with the equalisation of its input rounds after it, another one its inputs.
     """
-    tensors: dict[str, Affine | None] = {}
+    divided = {node.inputs[0] for node in graph.nodes if scales_channels(node)}
+    tensors: dict[str, Affine | None] = {
+        name: INTEGERS if name in INTEGER_INPUTS else None for name in graph.inputs if name not in divided
+    }
     steps = {step.output: step for step in fuse(replace_crops_by_masks(graph))}
     for step in steps.values():
         if not _moves_samples(step):
@@ -89,8 +123,29 @@ def all_activations(graph: Graph) -> dict[str, Affine | None]:
             tensor = steps[tensor].node.inputs[0]
         if output in RAW_SAMPLES:
             tensors[tensor] = SAMPLES
-    divided = {node.inputs[0] for node in graph.nodes if isinstance(node, Conv2d) and _scales_channels(node)}
-    return {name: None for name in graph.inputs if name not in divided} | tensors
+    return tensors
+
+
+def inner_activations(graph: Graph) -> dict[str, Affine | None]:
+    """As `all_activations`, but the convolution that makes the samples reads and writes float32.
+
+    It has few operations, and what it reads, a product of trunk and mask, has the longest tails of the network.
+    """
+    made_by = {node.output: node for node in graph.nodes}
+    tensors = all_activations(graph)
+    for name in [name for name, grid in tensors.items() if grid == SAMPLES]:
+        for tensor in (name, *made_by[name].inputs):
+            del tensors[tensor]
+    return tensors
+
+
+INT8_TENSORS: dict[str, Callable[[Graph], dict[str, Affine | None]]] = {
+    "none": lambda graph: {},
+    "masks": mask_branches,
+    "inner": inner_activations,
+    "all": all_activations,
+}
+"""What computes in int8 in a recipe -> the tensors to keep so."""
 
 
 def tensor_values(
@@ -141,7 +196,3 @@ def _moves_samples(step: Step) -> bool:
 
 def _is_relu6(step: Step) -> bool:
     return isinstance(step.node, Relu6) or step.activation is Activation.RELU6
-
-
-def _scales_channels(node: Conv2d) -> bool:
-    return node.kernel == (1, 1) and node.groups == node.in_channels == node.out_channels

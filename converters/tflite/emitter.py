@@ -37,7 +37,8 @@ from jpegai_mobile.runtime.network_runner import AUTHORED_EXTENT, mask_name
 
 from ..errors import ConversionError
 from ..masking import Mask, replace_crops_by_masks
-from ..quantisation.affine import Affine
+from ..quantisation.affine import INTEGERS, Affine
+from ..quantisation.scheme import FLOAT32, Scheme
 from .attention import channel_attention, layer_norm
 from .filters import (
     convolution_filter,
@@ -49,10 +50,8 @@ from .filters import (
 from .fusion import Step, fuse
 from .model_builder import ModelBuilder, Quantisation
 from .operators import Border, Operators, Tensor
-from .precision import FLOAT32, WEIGHT_STORES, Scheme, int8_weight
+from .precision import WEIGHT_STORES, int8_weight
 
-_MASKS = Affine(1.0, 0)
-"""The grid on which 0 and 1 are exact."""
 _MOVES_SAMPLES = (PixelShuffle, SliceChannels)
 _LARGEST_BIAS = 1 << 30
 
@@ -109,7 +108,8 @@ class _Emitter:
             return self.emit_int8_mask(step, step.node, affine)
         if self.computes_in_int8(step):
             return self.emit_int8(step, affine)
-        return self.rounded(step.output, self.name(step), self.emit_float(step, f"{step.output}_float"), affine)
+        float_name = step.output if step.output in self.graph.outputs else f"{step.output}_float"
+        return self.rounded(step.output, self.name(step), self.emit_float(step, float_name), affine)
 
     def computes_in_int8(self, step: Step) -> bool:
         """All inputs are there in int8, and but for convolutions none of them is there before rounding, too."""
@@ -214,10 +214,10 @@ class _Emitter:
 
     def int8_mask(self, node: Mask) -> Tensor:
         name = mask_name(node.grid, node.crop)
-        if (name, _MASKS) not in self.converted:
+        if (name, INTEGERS) not in self.converted:
             mask = self.input(name, node.grid, 1)
-            self.converted[name, _MASKS] = self.operators.quantise(f"{name}_int8", mask, _MASKS)
-        return self.converted[name, _MASKS]
+            self.converted[name, INTEGERS] = self.operators.quantise(f"{name}_int8", mask, INTEGERS)
+        return self.converted[name, INTEGERS]
 
     def on_grid(self, name: str, affine: Affine) -> Tensor:
         """An int8 tensor on the grid `affine`."""
@@ -239,12 +239,14 @@ class _Emitter:
         same = node.stride == 1 and border == _same_border(node.kernel)
         if same and node.groups == node.in_channels == node.out_channels:
             filters = depthwise_filter(self.parameters[node.weight])
-            weight, bias = self.weight_and_bias(node, name, filters, 3, self.bias(node, step), source)
+            scales = self.scheme.weight_scales.get(node.weight)
+            weight, bias = self.weight_and_bias(node, name, filters, 3, self.bias(node, step), source, scales)
             return self.operators.depthwise_convolution(name, source, weight, bias, step.activation, affine)
         if border and not same:
             source = self.operators.pad(f"{name}_padded", source, border)
         filters = convolution_filter(self.parameters[node.weight])[order]
-        weight, bias = self.weight_and_bias(node, name, filters, 0, self.bias(node, step)[order], source)
+        scales = self.weight_scales(node, order)
+        weight, bias = self.weight_and_bias(node, name, filters, 0, self.bias(node, step)[order], source, scales)
         return self.operators.convolution(
             name, source, weight, bias,
             kernel=node.kernel, channels=node.out_channels, stride=node.stride, same=same,
@@ -253,19 +255,19 @@ class _Emitter:
 
     def weight_and_bias(
         self, node: Conv2d | TransposedConv2d, name: str, filters: NDArray[np.float32], axis: int,
-        bias: NDArray[np.float32], source: Tensor,
+        bias: NDArray[np.float32], source: Tensor, scales: NDArray[np.float32] | None,
     ) -> tuple[int, int]:  # fmt: skip
         """The tensors of a convolution's filters, output channels along `axis`, and bias, as its input wants them."""
         if source.affine is None:
             store = WEIGHT_STORES[self.scheme.weights]
-            weight = store(self.operators, node.weight, filters, axis)
+            weight = store(self.operators, node.weight, filters, axis, scales)
             return weight, self.builder.constant(f"{name}_bias", bias)
-        weight, grid = int8_weight(self.builder, node.weight, filters, axis)
-        scales = grid.scales * np.float32(source.affine.scale)
-        steps = np.rint(bias / scales.astype(np.float64))
+        weight, grid = int8_weight(self.builder, node.weight, filters, axis, scales)
+        bias_scales = grid.scales * np.float32(source.affine.scale)
+        steps = np.rint(bias / bias_scales.astype(np.float64))
         if np.abs(steps).max() > _LARGEST_BIAS:
             raise ConversionError(f"{self.graph.name}: {name}: a bias is too large for the int8 grids around it")
-        quantised = self.builder.constant(f"{name}_bias", steps.astype(np.int32), Quantisation(scales))
+        quantised = self.builder.constant(f"{name}_bias", steps.astype(np.int32), Quantisation(bias_scales))
         return weight, quantised
 
     def pad_to_even(self, step: Step, node: Conv2d, source: Tensor) -> tuple[Tensor, Border]:
@@ -291,7 +293,8 @@ class _Emitter:
             raise ConversionError(f"{self.graph.name}: {step.output}: output padding beyond the kernel's reach")
         padded = self.operators.pad(f"{name}_padded", source, surround)
         biases = np.tile(self.bias(node, step)[order], phases)
-        weight, bias = self.weight_and_bias(node, f"{name}_blocks", filters, 0, biases, padded)
+        scales = self.weight_scales(node, np.tile(order, phases))
+        weight, bias = self.weight_and_bias(node, f"{name}_blocks", filters, 0, biases, padded, scales)
         blocks = self.operators.convolution(
             f"{name}_blocks", padded, weight, bias,
             kernel=taps, channels=phases * node.out_channels, stride=1, same=False,
@@ -299,6 +302,11 @@ class _Emitter:
         )  # fmt: skip
         whole = self.operators.depth_to_space(f"{name}_whole", blocks, node.stride)
         return self.operators.trim(name, whole, Border(node.padding, node.padding, *surplus))
+
+    def weight_scales(self, node: Conv2d | TransposedConv2d, channels: NDArray[np.intp]) -> NDArray[np.float32] | None:
+        """The int8 scales of a weight's output channels in this order, None where any will do."""
+        scales = self.scheme.weight_scales.get(node.weight)
+        return None if scales is None else scales[channels]
 
     def bias(self, node: Conv2d | TransposedConv2d, step: Step) -> NDArray[np.float32]:
         """Bias [out] with the constants folded in; TFLite insists on one, so zeros where there is none."""

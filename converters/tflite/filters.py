@@ -44,6 +44,16 @@ def sub_pixel_filter(weight: Filter, stride: int) -> Filter:
     return phases.reshape(stride * stride * out_channels, row_taps, column_taps, in_channels)
 
 
+def from_sub_pixel_filter(filters: Filter, stride: int, kernel: tuple[int, int]) -> Filter:
+    """Inverse of `sub_pixel_filter` for a transposed convolution of this kernel: [in, out, rows, columns]."""
+    blocks, row_taps, column_taps, in_channels = filters.shape
+    out_channels = blocks // (stride * stride)
+    phases = filters.reshape(stride, stride, out_channels, row_taps, column_taps, in_channels)
+    taps = phases.transpose(5, 2, 3, 0, 4, 1)[:, :, ::-1, :, ::-1, :]
+    padded = taps.reshape(in_channels, out_channels, row_taps * stride, column_taps * stride)
+    return np.ascontiguousarray(padded[:, :, : kernel[0], : kernel[1]])
+
+
 def depth_to_space_order(channels: int, factor: int) -> NDArray[np.intp]:
     """Pixel shuffle channels in DEPTH_TO_SPACE order: (channel, row, column) -> (row, column, channel)."""
     return np.arange(channels).reshape(-1, factor, factor).transpose(1, 2, 0).ravel()

@@ -60,14 +60,15 @@ def evaluate(
     weights = {name: parameters[name].astype(dtype) for name in graph.parameter_names()}
     last_uses = graph.last_uses()
     for index, node in enumerate(graph.nodes):
-        tensors[node.output] = _apply(node, [tensors[name] for name in node.inputs], weights, extent)
+        tensors[node.output] = apply_node(node, [tensors[name] for name in node.inputs], weights, extent)
         for name in set(node.inputs):
             if last_uses[name] == index:
                 del tensors[name]
     return {name: tensors[name] for name in graph.outputs}
 
 
-def _apply(node: Node, inputs: list[Array], weights: Mapping[str, Array], extent: Extent) -> Array:
+def apply_node(node: Node, inputs: list[Array], weights: Mapping[str, Array], extent: Extent) -> Array:
+    """The output [channels, rows, columns] of one node; `extent` is the luma size of the tile."""
     x = inputs[0]
     match node:
         case Conv2d():
