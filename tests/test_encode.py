@@ -67,8 +67,8 @@ def assert_codes_what_it_quantised(coding: Coding, data: bytes) -> None:
         if engine.quality_map is not None:
             assert np.array_equal(engine.quality_map, coding.quality_map)
             steps = steps * (QUALITY_SIXTEENTHS[engine.quality_map.astype(int) + 8] / 16)
-        if coding.options.lsbs:
-            continue
+        if coding.options.lsbs or coding.options.weighs_rate:
+            continue  # latents are scaled, or not rounded to the nearest symbol
         scale = residual_scale(block_average(component.scale_index), coding.header.components[i], 1)
         if scale is not None:
             steps = steps * spread_blocks(scale, *map(range, component.sigma.shape[1:])) / 128
@@ -87,18 +87,30 @@ def assert_codes_what_it_quantised(coding: Coding, data: bytes) -> None:
     coder_threads=st.sampled_from([1, 2, 4, 8, 16]),
     operating_point=st.sampled_from(["sop", "bop", "hop"]),
     engine=st.sampled_from(ENGINES),
-    tools=st.fixed_dictionaries({"rvs": st.booleans(), "lsbs": st.booleans(), "cube_flags": st.booleans()}),
+    tools=st.fixed_dictionaries(
+        {
+            "rvs": st.booleans() | st.none(),
+            "lsbs": st.booleans(),
+            "cube_flags": st.booleans(),
+            "rdo": st.booleans(),
+            "chroma": st.sampled_from([None, (1, 1), (1, 2), (2, 2)]),
+        }
+    ),
+    free=st.booleans(),
+    post_filters=st.booleans(),
     roi_strength=st.none() | st.integers(1, 8),
 )
 def test_streams_hold_what_was_encoded(
     size: tuple[int, int], seed: int, bit_depth: int, beta: int, chroma_beta: int | None, coder_threads: int,
-    operating_point: str, engine: str, tools: dict[str, bool], roi_strength: int | None,
+    operating_point: str, engine: str, tools: dict[str, object], free: bool, post_filters: bool,
+    roi_strength: int | None,
 ) -> None:  # fmt: skip
     picture = random_picture(*size, seed, bit_depth)
     coding = prepared(
         picture,
         None if roi_strength is None else random_picture(*size, seed + 1).samples[..., 0],
-        beta_displacement=beta,
+        beta_displacement=None if free else beta,
+        post_filters=post_filters,
         roi_strength=roi_strength or DEFAULT_ROI_STRENGTH,
         **tools,
         chroma_beta_displacement=chroma_beta,
@@ -108,6 +120,11 @@ def test_streams_hold_what_was_encoded(
     )
     data = coding.code(beta)
     assert_codes_what_it_quantised(coding, data)
+    assert write_code_stream(read_code_stream(data)) == data
+    if post_filters:
+        assert coding.verification is not None
+        data = coding.verification.filtered(data)
+        assert write_code_stream(read_code_stream(data)) == data
     samples = decoded(data)
     assert samples.shape == (*size, 3)
     assert samples.dtype == picture.samples.dtype

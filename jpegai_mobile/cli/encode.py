@@ -106,7 +106,11 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--regions", type=_grid, default=(1, 1), metavar="ROWSxCOLUMNS", help="parts that decode without each other"
     )
-    parser.add_argument("--rvs", action="store_true", help="adapt steps to the local variance")
+    parser.add_argument(
+        "--rvs",
+        action=argparse.BooleanOptionalAction,
+        help="adapt steps to the local variance (default: with --bpp, --quality and --target-psnr, unless --no-rdo)",
+    )
     parser.add_argument("--lsbs", action="store_true", help="let decoders scale latents by the local variance")
     parser.add_argument(
         "--post-filters",

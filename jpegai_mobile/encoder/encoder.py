@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ..codestream.components import Component
 from ..codestream.model_mark import model_mark
-from ..codestream.picture_header import PictureHeader
+from ..codestream.picture_header import SYNTHESIS_TRANSFORMS, PictureHeader
 from ..codestream.stream import CodeStream, write_code_stream
 from ..codestream.substreams import SubStream
 from ..codestream.tool_header import ToolHeader
-from ..errors import PictureError
+from ..errors import BundleError, PictureError
 from ..latent.entropy_stage import latent_regions
 from ..latent.model_tables import EntropyModel
 from ..runtime.bundle import Bundle
@@ -26,7 +26,7 @@ from .cube_flags import set_cube_flags
 from .header import chroma_displacement, picture_header, set_beta_displacement, set_quality_map
 from .hyper_scales import hyper_scales
 from .networks import EncoderNetworks, check_encodable, encodable_models
-from .options import DEFAULT_QUALITY, EncodeOptions
+from .options import DEFAULT_QUALITY, OPERATING_POINTS, EncodeOptions
 from .quality import displacement, nearest_model, position_of_bpp, position_of_psnr, position_of_quality
 from .quality_map import encode_quality_map, quality_map_of
 from .quantisation import QuantisedComponent, quantise_component
@@ -82,10 +82,19 @@ class Encoder:
         analysis = analyse(coded, networks)
         del picture, coded  # what follows takes its memory again
         if options.weighs_rate:
-            refine(analysis, header, networks, options.operating_point)
+            refine(analysis, header, networks, self._synthesis(options.operating_point))
         quality_map = None if roi is None else quality_map_of(roi, header.sizes.latent, options.roi_strength)
         decoder = self._decoder(model, precision, options)
         return Coding(header, options, beta, tables, analysis, decoder, quality_map, verification)
+
+    def _synthesis(self, operating_point: str) -> str:
+        """The synthesis that decoders with this bundle use first; raises BundleError when it has none."""
+        listed = [SYNTHESIS_TRANSFORMS[i] for i in OPERATING_POINTS[operating_point][1]]
+        held = self.bundle.operating_points()
+        for point in listed:
+            if point in held:
+                return point
+        raise BundleError(f"the model bundle has no synthesis of {' or '.join(listed)}, which refining latents needs")
 
     def _start(self, options: EncodeOptions) -> tuple[int, int]:
         """The model, and the beta displacement unless a size is asked for."""

@@ -117,7 +117,7 @@ def _component_header(samples: int, channels: int, options: EncodeOptions) -> Co
         multi_threading_r=int(options.coder_threads > 1),
         log2_num_threads_r_minus1=_log2_minus1(options.coder_threads),
         num_chs=channels,
-        rvs_enable_flag=int(options.rvs),
+        rvs_enable_flag=int(options.adapts_steps),
         synthesis_tile_enable=int(tiled),
         synthesis_tile_size=TILE_SIZE // TILE_UNIT if tiled else 0,
         synthesis_tile_overlap=TILE_OVERLAP // TILE_UNIT if tiled else 0,

@@ -42,8 +42,8 @@ class EncodeOptions:
     """Rows and columns of regions that can be decoded without each other; each costs some bytes."""
     roi_strength: int = DEFAULT_ROI_STRENGTH
     """How much finer a region of interest is coded, and the rest coarser: 1..8, every 4 are a factor of 2."""
-    rvs: bool = False
-    """Whether steps are adapted to the local variance; a gain of 0.03 dB or so at medium and high rates."""
+    rvs: bool | None = None
+    """Whether steps are adapted to the local variance; None does so where the encoder is free to choose."""
     lsbs: bool = False
     """Whether decoders are to scale the latents by their local variance; worth 0.01 dB at most."""
     target_psnr: float | None = None
@@ -73,6 +73,11 @@ class EncodeOptions:
     def weighs_rate(self) -> bool:
         """Whether symbols are chosen: a given model or displacement asks for the plain stream."""
         return self.rdo and self.model is None and self.beta_displacement is None
+
+    @property
+    def adapts_steps(self) -> bool:
+        """Whether RVS is on."""
+        return self.weighs_rate if self.rvs is None else self.rvs
 
     def __post_init__(self) -> None:
         """Raises ValueError for choices that make no sense."""

@@ -67,9 +67,8 @@ class Verification:
 
     def _decoded(self, data: bytes) -> Planes:
         options = DecodeOptions(
-            self.options.operating_point,
-            self.options.precision,
-            self.options.num_threads,
+            precision=self.options.precision,
+            num_threads=self.options.num_threads,
             max_samples=LEVEL_AREAS[-1],
             engine=self.options.engine,
         )
