@@ -24,6 +24,7 @@ from benchmarks.rivals.pytorch import ContiguousPytorchSession, PytorchSession
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.bench.stages import ENTROPY, NETWORKS, REST, StageClock, decode_to_nowhere, reconstruct_to_nowhere
+from jpegai_mobile.cli.usage import byte_count
 from jpegai_mobile.runtime.decoder import join_bands
 from jpegai_mobile.runtime.memory_budget import DEFAULT_WINDOW
 from jpegai_mobile.runtime.model_networks import NetworkPool
@@ -75,10 +76,10 @@ class Contender:
         return (*labels, *(f"{1000 * value:.1f}" for value in times))
 
 
-def ours(decoder: Decoder, data: bytes, point: str, precision: str, threads: int) -> Contender:
-    """The decoder as it is."""
-    options = DecodeOptions(operating_point=point, precision=precision, num_threads=threads)
-    window = "x".join(str(16 * size) for size in DEFAULT_WINDOW)
+def ours(decoder: Decoder, data: bytes, point: str, precision: str, threads: int, limit: int | None) -> Contender:
+    """The decoder as it is, under a memory limit where one is given."""
+    options = DecodeOptions(operating_point=point, precision=precision, num_threads=threads, memory_limit=limit)
+    window = f"limit {limit >> 20} MiB" if limit else "x".join(str(16 * size) for size in DEFAULT_WINDOW)
     return Contender("jpegai-mobile", point, precision, window, lambda: decode_to_nowhere(decoder, data, options))
 
 
@@ -120,7 +121,7 @@ def measure_stream(path: Path, options: argparse.Namespace, decoder: Decoder) ->
     """The rows of one stream."""
     data = path.read_bytes()
     contenders = [
-        ours(decoder, data, point, precision, options.threads)
+        ours(decoder, data, point, precision, options.threads, options.memory_limit)
         for point in options.operating_points.split(",")
         for precision in options.precisions.split(",")
     ]
@@ -149,6 +150,7 @@ def main() -> None:
     parser.add_argument("streams", type=Path, nargs="+")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--memory-limit", type=byte_count, help="of ours; a large one allows large windows")
     parser.add_argument("--operating-points", default="sop,bop")
     parser.add_argument("--precisions", default="float32,int8")
     parser.add_argument("--tiles-only", action="store_true", help="the others on whole tiles only")
@@ -167,6 +169,7 @@ def main() -> None:
         names = " ".join(path.name for path in options.streams)
         command = f"python -m benchmarks.compare_runtimes {options.weights.name} BUNDLE {names}"
         tiles = " --tiles-only" if options.tiles_only else ""
+        tiles += f" --memory-limit {options.memory_limit}" if options.memory_limit else ""
         write_result(
             options.output,
             HEADER,
