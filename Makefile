@@ -1,4 +1,4 @@
-# jpegai-mobile: `make demo` shows a real code stream becoming a picture, `make test` runs every check.
+# jpegai-mobile: `make demo` codes and decodes a photo, `make test` runs every check.
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,12 +13,13 @@ PACKAGES := jpegai_mobile converters device_tests
 
 demo: $(INSTALLED)
 	@mkdir -p $(OUT)
-	$(BIN)/jpegai-convert weights/own_model1.zip -o $(OUT)/own.bundle
-	$(BIN)/jpegai info examples/kodim07.jai
-	$(BIN)/jpegai decode examples/kodim07.jai $(OUT)/kodim07.png --bundle $(OUT)/own.bundle --stats
+	$(BIN)/jpegai encode examples/kodim07.jpg $(OUT)/kodim07.jai --bpp 0.5 --stats
+	$(BIN)/jpegai info $(OUT)/kodim07.jai
+	$(BIN)/jpegai decode $(OUT)/kodim07.jai $(OUT)/kodim07.png --stats
 	@echo
-	@echo "A code stream of $$(wc -c < examples/kodim07.jai) bytes became the picture $(OUT)/kodim07.png."
-	@echo "The models are in $(OUT)/own.bundle; try: $(BIN)/jpegai decode --help"
+	@echo "A photo of $$(wc -c < examples/kodim07.jpg) bytes became a code stream of $$(wc -c < $(OUT)/kodim07.jai) bytes," \
+		"and that the picture $(OUT)/kodim07.png."
+	@echo "The model bundle came with the package; try: $(BIN)/jpegai decode --help"
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest

@@ -52,7 +52,9 @@ def add_command(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("inputs", metavar="STREAM", nargs="+", help="code streams")
-    parser.add_argument("--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE)")
+    parser.add_argument(
+        "--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE, else the package's)"
+    )
     parser.add_argument(
         "--operating-point",
         type=_list_of(_known(SYNTHESIS_TRANSFORMS)),

@@ -37,7 +37,9 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("input", metavar="STREAM", help="code stream, or - for stdin")
     parser.add_argument("output", metavar="OUT", help=f"picture ({', '.join(FORMATS)} by its name), or - for stdout")
-    parser.add_argument("--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE)")
+    parser.add_argument(
+        "--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE, else the package's)"
+    )
     parser.add_argument("--format", choices=FORMATS, help="picture format, where the name does not tell")
     parser.add_argument(
         "--operating-point",

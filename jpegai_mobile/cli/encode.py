@@ -35,7 +35,7 @@ from .files import read_input
 from .usage import UsageError, positive
 
 EXAMPLES = """examples:
-  jpegai encode photo.png photo.jai --bundle model
+  jpegai encode photo.png photo.jai
   jpegai encode photo.jpg photo.jai --bpp 0.5             half a bit per sample, within 2 %
   jpegai encode logo.png logo.jai --background white      a colour behind what is transparent
   jpegai encode photo.png photo.jai --bpp 0.3 --roi faces.png
@@ -43,7 +43,7 @@ EXAMPLES = """examples:
   jpegai encode photo.png photo.jai --chroma 420          half as many rows and columns of chroma are coded
   jpegai encode clip.yuv frame.jai --yuv-size 1920x1080 --yuv-format 420 --yuv-bit-depth 10
 
-The model bundle must hold encoder networks: jpegai-convert CHECKPOINTS -o BUNDLE --parts decoder,encoder
+A model bundle must hold encoder networks: jpegai-convert CHECKPOINTS -o BUNDLE --parts decoder,encoder
 """
 HEIF_SUFFIXES = (".jaii", ".jais")
 """Names of the registered file formats around code streams, of single pictures and of sequences."""
@@ -60,7 +60,9 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("input", metavar="IN", help="picture, or - for stdin")
     parser.add_argument("output", metavar="OUT", help="code stream, or - for stdout")
-    parser.add_argument("--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE)")
+    parser.add_argument(
+        "--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE, else the package's)"
+    )
     rate = parser.add_mutually_exclusive_group()
     rate.add_argument("--bpp", type=_positive_number, metavar="R", help="size of the stream in bits per sample")
     rate.add_argument(

@@ -38,7 +38,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("input", metavar="STREAM", help="code stream, or - for stdin")
     parser.add_argument("output", metavar="OUT.npz", help="where the arrays go, or - for stdout")
-    parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE)")
+    parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE, else the package's)")
     parser.add_argument(
         "--engine", choices=ENGINES, default=ENGINES[0], help="which entropy engine (default: %(default)s)"
     )
