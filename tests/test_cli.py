@@ -125,7 +125,7 @@ def test_errors_are_one_line_with_the_right_exit_code(
     photo = str(PHOTO)
     cases: list[tuple[list[str], int, str]] = [
         (["decode", "absent.jai", output, "--bundle", bundle], 1, "absent.jai: No such file"),
-        (["decode", str(truncated), output, "--bundle", bundle], 1, "truncated.jai: truncated: SORP at byte 30"),
+        (["decode", str(truncated), output, "--bundle", bundle], 1, "truncated.jai: truncated: SORP at byte 74"),
         (["decode", photo, output, "--bundle", str(tmp_path / "none")], 1, "no such model bundle"),
         (["decode", photo, output, "--bundle", bundle, "--operating-point", "hop"], 1, "operating point hop"),
         (

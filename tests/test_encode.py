@@ -74,7 +74,9 @@ def assert_codes_what_it_quantised(coding: Coding, data: bytes) -> None:
             steps = steps * spread_blocks(scale, *map(range, component.sigma.shape[1:])) / 128
         error = np.abs(coding.analysis[i].latent - latents[i]).transpose(2, 0, 1) * steps
         num_chs = coding.header.components[i].num_chs
-        assert error[:num_chs][quantised.skip_mask[:num_chs]].max(initial=0) < 0.5 + 1e-3
+        # Predictions are float32 sums of what was coded around: they are as exact as that is large.
+        rounding = 1e-4 + 1e-5 * np.abs(quantised.residual).max()
+        assert error[:num_chs][quantised.skip_mask[:num_chs]].max(initial=0) < 0.5 + rounding
 
 
 @settings(max_examples=25, deadline=None)
