@@ -30,6 +30,8 @@ POSITIONS_PER_SAMPLE = 256
 SEED = 6048
 DAMPING = 0.03
 """Added to the variance of every input, as a part of the mean variance: what calibration has not seen."""
+_FLOOR = 1e-4
+"""Variance of every input at least, as a part of the mean square: above what sums in float32 cancel to."""
 _BLOCK = 64
 """Inputs whose error is passed on together; a matter of speed."""
 
@@ -106,7 +108,7 @@ def _statistics(node: Convolution, inputs: Iterable[tuple[Floats, Floats]]) -> _
     return _Statistics(
         mean, our_mean,
         cross - mean[:, :, None] * our_mean[:, None, :],
-        own - our_mean[:, :, None] * our_mean[:, None, :],
+        own - our_mean[:, :, None] * our_mean[:, None, :] + _FLOOR * np.mean(np.square(x_ours)) * np.eye(own.shape[1]),
     )  # fmt: skip
 
 
