@@ -2,7 +2,8 @@
 
 What a picture costs at a displacement is foretold by its scales alone: every residual is coded with a table that
 expects a certain spread, or skipped where next to none is expected. The expectation is off by some factor, as pictures
-differ from what the model was trained on, but its shape is right: passes of the coder measure the factor.
+differ from what the model was trained on, and it jumps where many scales are equal, which sizes do not. So it gives the first
+displacement only; from there on the logarithm of the size is taken for a line, through the sizes that passes of the coder measure.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ PSNR_TOLERANCE = 0.1
 PSNR_CLOSE_ENOUGH = 0.03
 FLATTEST = 8.0
 """How much slower than expected the PSNR is believed to grow."""
-STEEPEST = 2.0
-"""How much faster or slower than expected sizes are believed to grow."""
+STEEPEST = 4.0
+"""How much faster or slower than usual sizes are believed to grow with the displacement."""
 
 _LOWEST, _HIGHEST = -8192, 8191
 """Scales outside cost what these do, at any displacement."""
@@ -88,7 +89,7 @@ def search(
 ) -> tuple[Attempt, int]:
     """The best attempt at a stream of `target_bytes`, and the number of passes; `code` makes a stream.
 
-    `expected_bytes` grows with the displacement; `fixed_bytes` of the stream do not depend on it.
+    `expected_bytes` grows with the displacement and says where to start; `fixed_bytes` of the stream do not depend on it.
     """
     attempts: list[Attempt] = []
     wanted = _log(target_bytes - fixed_bytes)
@@ -98,9 +99,8 @@ def search(
         attempts.sort(key=lambda attempt: abs(len(attempt.stream) - target_bytes))
         if abs(len(attempts[0].stream) / target_bytes - 1) < CLOSE_ENOUGH:
             break
-        expected = [_log(expected_bytes(attempt.beta)) for attempt in attempts]
         errors = [_log(len(attempt.stream) - fixed_bytes) - wanted for attempt in attempts]
-        beta = _displacement(_next(expected, errors), expected_bytes)
+        beta = _next([attempt.beta for attempt in attempts], errors)
     return attempts[0], len(attempts)
 
 
@@ -129,16 +129,15 @@ def _log(size: float) -> float:
     return math.log2(max(size, 1))
 
 
-def _next(expected: Sequence[float], errors: Sequence[float]) -> float:
-    """The expected size for which the error is to vanish: on the line through the two attempts next to the target."""
-    slope = 1.0
-    across = [i for i in range(1, len(errors)) if errors[i] * errors[0] < 0]
-    if len(errors) > 1:
+def _next(betas: Sequence[int], errors: Sequence[float]) -> int:
+    """The displacement where the error is to vanish: on the line through the two attempts next to the target."""
+    usual = slope = 1 / BETA_PER_DOUBLING
+    if len(betas) > 1:
+        across = [i for i in range(1, len(errors)) if errors[i] * errors[0] < 0]
         other = across[0] if across else 1
-        run = expected[0] - expected[other]
-        slope = (errors[0] - errors[other]) / run if run else 1.0
-        slope = min(max(slope, 1 / STEEPEST), STEEPEST)
-    return expected[0] - errors[0] / slope
+        slope = (errors[0] - errors[other]) / (betas[0] - betas[other])
+        slope = min(max(slope, usual / STEEPEST), usual * STEEPEST)
+    return min(max(betas[0] - round(errors[0] / slope), MIN_BETA), MAX_BETA)
 
 
 def _displacement(log_size: float, expected_bytes: Callable[[int], float]) -> int:
