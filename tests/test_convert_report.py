@@ -42,7 +42,9 @@ def test_files_and_costs(bundle: Path, facts: dict[str, Any]) -> None:
     assert len(networks) == len(held) - 1
     assert all(entry["delegates"] == {"count": 1, "whole_network": True} for entry in networks)
     luma = next(entry for entry in networks if entry["file"] == "synthesis_y_1_sop.int8.tflite")
-    assert luma["recipe"] == "weights=int8 activations=all ranges=percentile latents=0.75 products=0.75 margin=1.15"
+    assert luma["recipe"] == (
+        "weights=int8 activations=inner ranges=percentile latents=0.75 products=0.75 margin=1.05 rounding=feedback"
+    )
     assert luma["parameters"] == 461_504
     assert luma["activation_bytes"]["1024"] == pytest.approx(4 * luma["activation_bytes"]["512"], rel=0.01)
     (stage,) = facts["stages"]
