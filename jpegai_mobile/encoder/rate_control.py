@@ -2,8 +2,9 @@
 
 What a picture costs at a displacement is foretold by its scales alone: every residual is coded with a table that
 expects a certain spread, or skipped where next to none is expected. The expectation is off by some factor, as pictures
-differ from what the model was trained on, and it jumps where many scales are equal, which sizes do not. So it gives the first
-displacement only; from there on the logarithm of the size is taken for a line, through the sizes that passes of the coder measure.
+differ from what the model was trained on, and it jumps where many scales are equal, which sizes do not. So it gives
+the first displacement only; from there on the logarithm of the size is taken for a line over the displacement,
+through the sizes that passes of the coder measure.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def search(
 ) -> tuple[Attempt, int]:
     """The best attempt at a stream of `target_bytes`, and the number of passes; `code` makes a stream.
 
-    `expected_bytes` grows with the displacement and says where to start; `fixed_bytes` of the stream do not depend on it.
+    `expected_bytes` grows with the displacement and says where to start; `fixed_bytes` of the stream do not depend on
+    it.
     """
     attempts: list[Attempt] = []
     wanted = _log(target_bytes - fixed_bytes)
