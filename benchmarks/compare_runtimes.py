@@ -25,8 +25,8 @@ from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.bench.stages import ENTROPY, NETWORKS, REST, StageClock, decode_to_nowhere, reconstruct_to_nowhere
 from jpegai_mobile.cli.usage import byte_count
-from jpegai_mobile.runtime.decoder import join_bands
-from jpegai_mobile.runtime.memory_budget import DEFAULT_WINDOW
+from jpegai_mobile.image.planes import join_bands
+from jpegai_mobile.runtime.memory_budget import DEFAULT_WINDOW, NO_LIMIT
 from jpegai_mobile.runtime.model_networks import NetworkPool
 from jpegai_mobile.runtime.reconstruction import Reconstruction
 
@@ -78,8 +78,10 @@ class Contender:
 
 def ours(decoder: Decoder, data: bytes, point: str, precision: str, threads: int, limit: int | None) -> Contender:
     """The decoder as it is, under a memory limit where one is given."""
-    options = DecodeOptions(operating_point=point, precision=precision, num_threads=threads, memory_limit=limit)
-    window = f"limit {limit >> 20} MiB" if limit else "x".join(str(16 * size) for size in DEFAULT_WINDOW)
+    options = DecodeOptions(
+        operating_point=point, precision=precision, num_threads=threads, memory_limit=limit or NO_LIMIT
+    )
+    window = f"limit {limit >> 20} MiB" if limit else "no limit"
     return Contender("jpegai-mobile", point, precision, window, lambda: decode_to_nowhere(decoder, data, options))
 
 

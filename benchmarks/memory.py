@@ -1,6 +1,6 @@
 """Peak memory of fresh processes, with and without a limit.
 
-python -m benchmarks.memory BUNDLE STREAM... [--precisions int8] [--limits none,64MiB] [--output OUT.tsv]
+python -m benchmarks.memory BUNDLE STREAM... [--precisions int8] [--limits default,none,64MiB] [--output OUT.tsv]
 
 Nothing is timed, so a busy machine does not matter.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from jpegai_mobile import DecodeOptions, open_bundle
 from jpegai_mobile.bench.fresh_process import first_decode
 from jpegai_mobile.bench.results import write_result
-from jpegai_mobile.cli.usage import byte_count
+from jpegai_mobile.cli.usage import memory_limit
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.errors import JpegAiError
 
@@ -34,7 +34,7 @@ def rows_of(path: Path, bundle: Path, precisions: list[str], options: argparse.N
                     operating_point=options.operating_point,
                     precision=precision,
                     num_threads=threads,
-                    memory_limit=None if limit == "none" else byte_count(limit),
+                    memory_limit=None if limit == "default" else memory_limit(limit),
                 )
                 labels = (path.name, width, height, options.operating_point, precision, threads, limit)
                 yield (*map(str, labels), *_measured(path, bundle, choice))
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("streams", type=Path, nargs="+")
     parser.add_argument("--operating-point", default="bop")
     parser.add_argument("--precisions", help="default: all in the bundle")
-    parser.add_argument("--limits", default="none,64MiB")
+    parser.add_argument("--limits", default="default,64MiB")
     parser.add_argument("--threads", default="1")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.image.chroma import to_444
 from jpegai_mobile.image.colour import yuv_to_rgb
+from jpegai_mobile.image.planes import join_bands
 from jpegai_mobile.latent.decoded_symbols import decoded_symbols
 from jpegai_mobile.latent.entropy_stage import ComponentArrays, EntropyArrays
 from jpegai_mobile.runtime.bundle import Bundle
-from jpegai_mobile.runtime.decoder import DecodeOptions, Decoder, join_bands
+from jpegai_mobile.runtime.decoder import DecodeOptions, Decoder
 from jpegai_mobile.runtime.symbols import Symbols
 
 from .reconstruction.trace import write_reconstruction

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import (
     BundleError,
+    Cancelled,
     EncodeWarning,
     InvalidStream,
     JpegAiError,
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
     from .encoder.yuv_picture import YuvPicture
     from .runtime.decoder import DecodedPicture, DecodeOptions, Decoder
     from .runtime.default_bundle import open_bundle
+    from .runtime.memory_budget import NO_LIMIT
 
 __all__ = [
+    "NO_LIMIT",
     "BundleError",
+    "Cancelled",
     "CodeStreamFile",
     "DecodeOptions",
     "DecodedPicture",
@@ -67,6 +71,7 @@ _HOME = {
     "DecodeOptions": "runtime.decoder",
     "DecodedPicture": "runtime.decoder",
     "Decoder": "runtime.decoder",
+    "NO_LIMIT": "runtime.memory_budget",
     "EncodedPicture": "encoder.encoder",
     "Encoder": "encoder.encoder",
     "EncodeOptions": "encoder.options",

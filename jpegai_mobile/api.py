@@ -16,11 +16,11 @@ from .codestream.heif import code_stream_of
 from .codestream.stream import CodeStream, read_code_stream
 from .codestream.tiling import Rectangle
 from .errors import EncodeWarning
-from .image.chroma import to_444
 from .image.colour import Samples
-from .native.samples import yuv_to_rgb
 from .runtime.decoder import DecodeOptions, Decoder
 from .runtime.default_bundle import open_bundle
+from .runtime.progress import Listener
+from .runtime.view import View
 from .sources import Source, bytes_of
 
 if TYPE_CHECKING:
@@ -40,17 +40,23 @@ def info(data: Source) -> dict[str, Any]:
     return describe(_headers(_code_stream(data)))
 
 
-def decode(data: Source, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Samples:
+def decode(
+    data: Source,
+    bundle: str | Path | None = None,
+    options: DecodeOptions | None = None,
+    progress: Listener | None = None,
+) -> Samples:
     """Decode a code stream to RGB samples [row, column, 3]: uint8, or uint16 in 0..1023 for 10 bit.
 
     Here and below `data` is a code stream or a HEIF file (`image/jaii`) that holds one: its bytes, its path or an open
-    file. A YUV picture is converted by BT.709. Without `bundle`, $JPEGAI_BUNDLE or the packaged bundle is used. Raises
-    OSError, InvalidStream, Unsupported, LimitExceeded or BundleError.
+    file. A YUV picture is converted by BT.709. Without `bundle`, $JPEGAI_BUNDLE or the packaged bundle is used.
+    `progress` is called with (done, total) samples after every patch; a true result asks to stop. Raises OSError,
+    InvalidStream, Unsupported, LimitExceeded, BundleError or Cancelled.
     """
     stream = _code_stream(data)
+    options = options or DecodeOptions()
     with open_bundle(bundle) as opened:
-        picture = Decoder(opened).decode(stream, options)
-    return yuv_to_rgb(to_444(picture.planes), picture.stream.picture.bit_depth)
+        return View().rgb(Decoder(opened).reconstruct(stream, options), options.filters, progress)
 
 
 def decode_latents(data: Source, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Latents:
@@ -131,9 +137,14 @@ class CodeStreamFile:
         """As `jpegai_mobile.info`."""
         return describe(self.stream)
 
-    def decode(self, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Samples:
+    def decode(
+        self,
+        bundle: str | Path | None = None,
+        options: DecodeOptions | None = None,
+        progress: Listener | None = None,
+    ) -> Samples:
         """As `jpegai_mobile.decode`."""
-        return decode(self.data, bundle, options)
+        return decode(self.data, bundle, options, progress)
 
     def decode_latents(self, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Latents:
         """As `jpegai_mobile.decode_latents`."""

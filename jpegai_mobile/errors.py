@@ -29,3 +29,7 @@ class BundleError(JpegAiError):
 
 class PictureError(JpegAiError):
     """The picture to encode cannot be read, or holds what a code stream has no place for."""
+
+
+class Cancelled(JpegAiError):
+    """The caller asked to stop; whatever was at work can be used again."""

@@ -25,10 +25,11 @@ from .encoder.encoder import Encoder
 from .encoder.options import EncodeOptions
 from .encoder.pictures import picture_from_image
 from .errors import EncodeWarning, InvalidStream, JpegAiError, Unsupported
+from .image.planes import join_bands
 from .image.scaling import FACTORS, scaled_size
 from .native.samples import yuv_to_rgb
 from .runtime.bundle import Bundle
-from .runtime.decoder import DecodeOptions, Decoder, join_bands
+from .runtime.decoder import DecodeOptions, Decoder
 from .runtime.default_bundle import open_bundle
 from .runtime.view import View
 

@@ -82,7 +82,7 @@ def test_latents_decoded_in_narrow_parts_are_the_same(name: str, columns: int) -
     whole = Rectangle(0, 0, *reconstruction.stream.picture.sizes.latent)
     source = DecodedLatents(reconstruction.symbols, reconstruction.stream.tools, reconstruction.networks.shared)
     expected = source.window(whole)
-    narrow = replace(source, columns_at_once=columns, _last={})
+    narrow = replace(source, columns_at_once=columns)
     for ours, theirs in zip(narrow.window(whole), expected, strict=True):
         assert np.array_equal(ours, theirs)
 

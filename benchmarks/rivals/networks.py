@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from converters.checkpoint import network_parameters
 from converters.packed_checkpoint import open_checkpoints
 from converters.source_networks import checkpoint_name
-from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.networks.catalogue import build
 from jpegai_mobile.networks.folding import fold
 from jpegai_mobile.networks.graph import Graph
+from jpegai_mobile.runtime.manifest import NetworkKey
 from jpegai_mobile.runtime.model_networks import ModelNetworks, Size
 
 Array = NDArray[np.float32]
@@ -63,8 +63,9 @@ class RivalNetworks(ModelNetworks):
         super().__init__(like.bundle, like.model_id, like.operating_point, "float32", num_threads)
         self._checkpoints, self._make = open_checkpoints(checkpoints), make
 
-    def _runner(self, network: str, component: Component, operating_point: str | None) -> Any:
-        graph = build(network, component.suffix, operating_point)
-        file = self._checkpoints.read(checkpoint_name((network, component.suffix, operating_point), self.model_id))
+    def _prepare(self, key: NetworkKey) -> Any:
+        graph = build(key.network, key.component, key.operating_point)
+        name = checkpoint_name((key.network, key.component, key.operating_point), self.model_id)
+        file = self._checkpoints.read(name)
         folded, parameters = fold(graph, network_parameters(file, graph))
         return RivalRunner(folded, parameters, self._make, self.num_threads)

@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 from ..codestream.components import Component
 from ..codestream.tiling import Rectangle
 from ..filters.eicci import EicciNetwork
-from ..image.layout import PictureLayout
-from ..image.output import open_writer
+from ..image.colour import Samples
+from ..image.output import RowWriter, open_writer
 from ..image.planes import Planes
 from ..runtime.decoder import DecodeOptions, Decoder
 from ..runtime.latent_source import Latents, LatentSource
 from ..runtime.model_networks import ModelNetworks, NetworkPool, Size
+from ..runtime.progress import Listener
 from ..runtime.reconstruction import Reconstruction
+from ..runtime.view import View
 
 Array = NDArray[np.float32]
 
@@ -88,15 +90,12 @@ def decode_to_nowhere(
 def reconstruct_to_nowhere(
     reconstruction: Reconstruction, options: DecodeOptions, clock: StageClock, region: Rectangle | None = None
 ) -> None:
-    """What of a decode follows the entropy stage. A region is measured where rows are streamed and chroma is 4:4:4."""
+    """What of a decode follows the entropy stage."""
     observed = ObservedReconstruction.of(reconstruction, clock)
-    layout = PictureLayout.of(reconstruction.stream.picture)
-    if region is not None:
-        layout = PictureLayout((region.height, region.width), layout.bit_depth, layout.subsampling, layout.is_rgb)
+    view = View(region)
+    layout = view.layout(reconstruction.stream.picture)
     with open(os.devnull, "wb") as nowhere, open_writer(nowhere, layout, "ppm") as writer:
-        for band in observed.bands(options.filters, region):
-            with clock.stage(OUTPUT):
-                writer.write_rows(band)
+        view.write(observed, ObservedWriter(writer, clock), options.filters)
 
 
 @dataclass(eq=False)
@@ -118,16 +117,42 @@ class ObservedReconstruction(Reconstruction):
         with self.clock.stage(LATENTS):
             return ObservedLatents(super().latents, self.clock)
 
-    @cached_property
-    def planes(self) -> Planes:
-        """As in `Reconstruction`."""
-        with self.clock.stage(REST):
-            return super().planes
-
-    def filtered(self, filters: bool) -> Planes:
+    def filtered(self, filters: bool, listener: Listener | None = None) -> Planes:
         """As in `Reconstruction`."""
         with self.clock.stage(FILTERS):
-            return super().filtered(filters)
+            return super().filtered(filters, listener)
+
+    def planes(self, listener: Listener | None = None) -> Planes:
+        """As in `Reconstruction`."""
+        with self.clock.stage(REST):
+            return super().planes(listener)
+
+    def _rgb(self, planes: Planes) -> Samples:
+        with self.clock.stage(OUTPUT):
+            return super()._rgb(planes)
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedWriter:
+    """A writer that is timed."""
+
+    real: RowWriter
+    clock: StageClock
+
+    @property
+    def takes_rgb(self) -> bool:
+        """As in `RowTarget`."""
+        return self.real.takes_rgb
+
+    def write_rgb(self, rgb: Samples) -> None:
+        """As in `RowTarget`."""
+        with self.clock.stage(OUTPUT):
+            self.real.write_rgb(rgb)
+
+    def write_rows(self, rows: Planes) -> None:
+        """As in `RowTarget`."""
+        with self.clock.stage(OUTPUT):
+            self.real.write_rows(rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +172,8 @@ class ObservedNetworks(ModelNetworks):
     """Networks that are timed."""
 
     def __init__(self, real: ModelNetworks, clock: StageClock) -> None:
-        super().__init__(real.bundle, real.model_id, real.operating_point, real.precision, real.num_threads)
+        model = (real.bundle, real.model_id, real.operating_point, real.precision)
+        super().__init__(*model, real.num_threads, real.one_stage_at_a_time)
         self._real, self._clock = real, clock
 
     def hyper_decoder(self, component: Component, z: Array, extent: Size) -> Array:

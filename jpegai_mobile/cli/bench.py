@@ -19,8 +19,9 @@ from ..runtime.bundle import Bundle
 from ..runtime.decoder import DEFAULT_THREADS, DecodeOptions, Decoder
 from ..runtime.default_bundle import open_bundle
 from ..runtime.manifest import PRECISIONS
+from ..runtime.memory_budget import NO_LIMIT
 from .files import read_input
-from .usage import UsageError, byte_count, positive
+from .usage import UsageError, memory_limit, positive
 
 EXAMPLES = """examples:
   jpegai bench photo.jai --bundle model
@@ -68,7 +69,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--threads", type=_list_of(positive), default=(DEFAULT_THREADS,), metavar="N,...", help="default 2"
     )
-    parser.add_argument("--memory-limit", type=byte_count, metavar="SIZE", help="as for `jpegai decode`")
+    parser.add_argument("--memory-limit", type=memory_limit, metavar="SIZE", help="as for `jpegai decode`")
     parser.add_argument("--rounds", type=positive, default=DEFAULT_ROUNDS, metavar="N", help="default %(default)s")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT.tsv", help="where the table goes (default: stdout)")
     parser.set_defaults(run=run)
@@ -139,7 +140,7 @@ def _labels(path: str, data: bytes, decoder: Decoder, choice: DecodeOptions) -> 
     reconstruction = decoder.reconstruct(data, choice)
     height, width = reconstruction.stream.picture.display_size
     point, precision = reconstruction.operating_point, reconstruction.networks.shared.precision
-    limit = choice.memory_limit or "none"
+    limit = {None: "default", NO_LIMIT: "none"}.get(choice.memory_limit, choice.memory_limit)
     cells = (Path(path).name, width, height, len(data), point, precision, choice.num_threads, limit)
     return tuple(map(str, cells))
 

@@ -16,7 +16,8 @@ from ..runtime.manifest import PRECISIONS
 from ..runtime.reconstruction import Reconstruction
 from ..runtime.view import View
 from .files import read_input
-from .usage import UsageError, byte_count, channel_limits, positive, region, scale
+from .progress_bar import progress_bar
+from .usage import UsageError, channel_limits, memory_limit, positive, region, scale
 
 EXAMPLES = """examples:
   jpegai decode photo.jai photo.png --bundle model
@@ -56,7 +57,10 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--region", type=region, metavar="X,Y,W,H", help="decode a part of the displayed picture only")
     parser.add_argument("--scale", type=scale, default=1, metavar="1/N", help="reduce the picture by 2, 4 or 8")
     parser.add_argument(
-        "--memory-limit", type=byte_count, metavar="SIZE", help="above the idle interpreter, such as 64MiB"
+        "--memory-limit",
+        type=memory_limit,
+        metavar="SIZE",
+        help="above the idle interpreter, such as 96MiB, or none for the fastest way (default: in between)",
     )
     parser.add_argument(
         "--patch", type=positive, metavar="PX", help="largest patch that is computed at a time, in samples"
@@ -102,9 +106,9 @@ def _view(options: argparse.Namespace, reconstruction: Reconstruction, file_form
 def _write(target: str, reconstruction: Reconstruction, view: View, filters: bool, file_format: str) -> None:
     """Write the rows of a picture as they are finished."""
     try:
-        with open_writer(target, view.layout(reconstruction.stream.picture), file_format) as writer:
-            for band in view.bands(reconstruction, filters):
-                writer.write_rows(band)
+        layout = view.layout(reconstruction.stream.picture)
+        with open_writer(target, layout, file_format) as writer, progress_bar("decoding") as bar:
+            view.write(reconstruction, writer, filters, bar)
     except OutputFormatError as error:
         raise UsageError(str(error)) from error
 

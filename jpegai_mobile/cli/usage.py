@@ -6,6 +6,7 @@ import argparse
 
 from ..codestream.tiling import Rectangle
 from ..image.scaling import FACTORS
+from ..runtime.memory_budget import NO_LIMIT
 
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
@@ -48,6 +49,11 @@ def byte_count(text: str) -> int:
     if unit not in UNITS or not number.replace(".", "", 1).isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 64MiB")
     return int(float(number) * UNITS[unit])
+
+
+def memory_limit(text: str) -> int:
+    """A size in bytes (see `byte_count`), or `none`."""
+    return NO_LIMIT if text == "none" else byte_count(text)
 
 
 def positive(text: str) -> int:

@@ -31,6 +31,11 @@ def from_raw(raw: NDArray[np.float32]) -> Plane:
     return np.clip(plane, 0, FULL, out=plane)
 
 
+def sample_type(bit_depth: int) -> type[np.uint8] | type[np.uint16]:
+    """What output samples of a bit depth are stored in."""
+    return np.uint8 if bit_depth == 8 else np.uint16
+
+
 def quantise(plane: Plane, bit_depth: int) -> Samples:
     """Float samples (0..255) rounded to integers of `bit_depth` bits and clamped."""
     peak = (1 << bit_depth) - 1

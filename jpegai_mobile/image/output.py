@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ..native.samples import quantise, yuv_to_rgb
-from .chroma import to_444
+from .chroma import FORMAT_444, to_444
+from .colour import Samples
 from .layout import PictureLayout
 from .output_stream import STANDARD_OUTPUT, Target, output_stream
 from .planes import Planes, chroma_size
@@ -34,6 +35,7 @@ class RowWriter:
 
     def __init__(self, sink: _Sink, layout: PictureLayout) -> None:
         self._sink, self._layout = sink, layout
+        self._rgb_sink = sink.sink if isinstance(sink, _RgbConversion) else None
         self._row = 0
 
     def write_rows(self, rows: Planes) -> None:
@@ -49,6 +51,19 @@ class RowWriter:
         if self._row > height or columns != width or not even or not rows.u.shape == rows.v.shape == chroma:
             raise ValueError(f"a band of {count} rows, {columns} columns does not fit {height} x {width} (row, column)")
         self._sink.write(rows)
+
+    @property
+    def takes_rgb(self) -> bool:
+        """Whether rows may also come as RGB samples: the format is an RGB one and chroma is not subsampled."""
+        return self._rgb_sink is not None and self._layout.subsampling == FORMAT_444
+
+    def write_rgb(self, rgb: Samples) -> None:
+        """The next rows as `yuv_to_rgb` gives them; raises ValueError where `takes_rgb` is false or they do not fit."""
+        height, width = self._layout.size
+        self._row += len(rgb)
+        if self._rgb_sink is None or self._row > height or rgb.shape[1:] != (width, 3):
+            raise ValueError(f"RGB samples {rgb.shape} do not fit {height} x {width} (row, column)")
+        self._rgb_sink.write(rgb)
 
     def finish(self) -> None:
         """The end of the picture; raises ValueError when rows are missing."""
@@ -138,14 +153,14 @@ class _RgbConversion:
     """Converts bands to RGB for an RGB file; a YUV picture is converted by BT.709."""
 
     def __init__(self, sink: RgbSink, layout: PictureLayout) -> None:
-        self._sink, self._bit_depth = sink, layout.bit_depth
+        self.sink, self._bit_depth = sink, layout.bit_depth
         upsampled_rows = layout.subsampling[0] > 1
         self._to_444: Callable[[Planes], Planes] = RowUpsampler(layout.size).feed if upsampled_rows else to_444
 
     def write(self, rows: Planes) -> None:
         complete = self._to_444(rows)
         if complete.size[0]:
-            self._sink.write(yuv_to_rgb(complete, self._bit_depth))
+            self.sink.write(yuv_to_rgb(complete, self._bit_depth))
 
     def finish(self) -> None:
-        self._sink.finish()
+        self.sink.finish()

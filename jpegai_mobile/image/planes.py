@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,3 +49,12 @@ def cropped(planes: Planes, region: Rectangle, subsampling: Subsampling) -> Plan
 def chroma_size(luma: Size, subsampling: Subsampling) -> Size:
     """Rows and columns of chroma for a picture of `luma` size; the last sample of an odd size has its own."""
     return -(-luma[0] // subsampling[0]), -(-luma[1] // subsampling[1])
+
+
+def join_bands(bands: Iterable[Planes]) -> Planes:
+    """A whole picture from its bands."""
+    parts = list(bands)
+    if len(parts) == 1:
+        return parts[0]
+    y, u, v = (np.concatenate([getattr(part, name) for part in parts]) for name in "yuv")
+    return Planes(y, u, v)

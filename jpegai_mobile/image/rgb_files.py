@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
 import numpy as np
-from PIL import Image
 
 from .colour import Samples
 from .layout import PictureLayout
@@ -89,6 +88,9 @@ class JpegSink:
         self._row += len(rgb)
 
     def finish(self) -> None:
+        # Pillow takes two megabytes that no other format needs.
+        from PIL import Image
+
         Image.fromarray(self._picture).save(self._stream, "JPEG", quality=JPEG_QUALITY, subsampling=0)
 
 

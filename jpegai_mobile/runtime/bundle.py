@@ -11,12 +11,13 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from ..errors import BundleError
-from .manifest import MANIFEST_NAME, Manifest, NetworkKey
+from .manifest import MANIFEST_NAME, PRECISIONS, Manifest, NetworkKey
 
 MAX_MANIFEST_BYTES = 4 << 20
 
@@ -32,6 +33,20 @@ _ZIP_ERRORS = (
     lzma.LZMAError,
 )
 """What `zipfile` raises for damaged, encrypted or unknown kinds of entries."""
+
+
+PREPARED_COPIES = {"float32": 2.8, "float16": 5.4, "int8w": 9.3, "int8mixed": 8.0, "int8": 3.3}
+"""Memory of a prepared network relative to its file. LiteRT keeps the file and weights packed for the processor; what
+is stored in fewer bits than it is computed with is widened before, and kept so too."""
+
+
+@dataclass(frozen=True)
+class PreparedBytes:
+    """What networks that are ready to run take, without what they compute in."""
+
+    latents: int
+    """Of the hyper decoders and the context model."""
+    synthesis: int
 
 
 class Bundle:
@@ -91,7 +106,11 @@ class Bundle:
 
         Raises BundleError when the network is absent, saying what is there, or when the file is damaged.
         """
-        return self._read(self._stored(NetworkKey(network, component, model, operating_point, precision, target)))
+        return self.graph_of(NetworkKey(network, component, model, operating_point, precision, target))
+
+    def graph_of(self, key: NetworkKey) -> bytes:
+        """As `graph`."""
+        return self._read(self._stored(key))
 
     def package(self, key: NetworkKey) -> dict[str, bytes]:
         """The files of a network that is a folder, a Core ML package, by their path in that folder.
@@ -101,15 +120,26 @@ class Bundle:
         folder = self._stored(key)
         return {name.removeprefix(f"{folder}/"): self._read(name) for name in self.manifest.files_of(folder)}
 
-    def model_bytes(self, model: int, operating_point: str, precision: str) -> int:
-        """Size of the network files that decoding a model at an operating point takes, eICCI aside."""
-        return sum(
-            self.manifest.files[name].bytes
-            for key, name in self.manifest.networks.items()
+    def prepared_bytes(self, model: int, operating_point: str, precision: str) -> PreparedBytes:
+        """Memory that the networks of a model at an operating point take when they are ready to run, eICCI aside."""
+        wanted = [
+            key
+            for key in self.manifest.networks
             if (key.model, key.precision, key.target) == (model, precision, "tflite")
             and key.operating_point in (None, operating_point)
-            and key.network in ("hyper_decoder", "context_model", "synthesis")
+        ]
+        latents = sum(self._prepared(key) for key in wanted if key.network in ("hyper_decoder", "context_model"))
+        return PreparedBytes(latents, sum(self._prepared(key) for key in wanted if key.network == "synthesis"))
+
+    def _prepared(self, key: NetworkKey) -> int:
+        """Bytes of a network: its file, and what LiteRT makes of its weights."""
+        name = self.manifest.networks[key]
+        stored = next(
+            precision
+            for precision in PRECISIONS
+            if self.manifest.networks.get(replace(key, precision=precision)) == name
         )
+        return int(self.manifest.files[name].bytes * PREPARED_COPIES[stored])
 
     def close(self) -> None:
         """Release the zip file, if the bundle is one."""

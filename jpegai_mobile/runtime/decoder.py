@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from ..codestream.description import operating_points
 from ..codestream.heif import code_stream_of
 from ..codestream.model_mark import names_other_model
 from ..codestream.stream import DEFAULT_MAX_SAMPLES, CodeStream, read_code_stream
 from ..errors import BundleError, Unsupported
-from ..image.planes import Planes
+from ..image.planes import Planes, join_bands
 from ..latent.model_tables import EntropyModel
 from .bundle import Bundle
 from .entropy_engine import ENGINES, EntropyOptions, run_symbol_decoding
-from .memory_budget import plan_decode
+from .heap import release_freed_memory_early
+from .memory_budget import DecodePlan, plan_decode
 from .model_networks import ModelNetworks, NetworkPool
+from .progress import Listener
 from .reconstruction import Reconstruction
 from .symbols import Symbols
 
@@ -43,7 +42,7 @@ class DecodeOptions:
     patch: tuple[int, int] | None = None
     """Largest (rows, columns) of latents in one run of the synthesis; None lets the memory limit decide."""
     memory_limit: int | None = None
-    """Most bytes above the idle interpreter; None is no limit."""
+    """Most bytes above the idle interpreter, NO_LIMIT for the fastest way; None takes little but refuses nothing."""
     engine: str = ENGINES[0]
     """Which entropy engine: `native` or `python`."""
 
@@ -64,14 +63,19 @@ class Decoder:
     """Decodes streams with one bundle; prepared networks are kept from one picture to the next."""
 
     bundle: Bundle
-    _networks: dict[tuple[int, str, str, int, int], NetworkPool] = field(default_factory=dict)
+    _networks: dict[tuple[int, str, str, int, int, bool], NetworkPool] = field(default_factory=dict)
     _entropy_models: dict[int, tuple[bytes, EntropyModel]] = field(default_factory=dict)
 
-    def decode(self, data: bytes, options: DecodeOptions | None = None) -> DecodedPicture:
-        """Decode a code stream; raises InvalidStream, Unsupported, LimitExceeded or BundleError."""
+    def decode(
+        self, data: bytes, options: DecodeOptions | None = None, progress: Listener | None = None
+    ) -> DecodedPicture:
+        """Decode a code stream; raises InvalidStream, Unsupported, LimitExceeded, BundleError or Cancelled.
+
+        `progress` is called with (done, total) samples after every patch; a true result asks to stop.
+        """
         options = options or DecodeOptions()
         reconstruction = self.reconstruct(data, options)
-        planes = join_bands(reconstruction.bands(options.filters))
+        planes = join_bands(reconstruction.bands(options.filters, None, progress))
         return DecodedPicture(planes, reconstruction.stream, self.notes(reconstruction, options))
 
     def reconstruct(self, data: bytes, options: DecodeOptions) -> Reconstruction:
@@ -87,21 +91,24 @@ class Decoder:
         model_id = stream.picture.model_id
         plan = plan_decode(
             stream,
+            len(data),
             point,
             precision,
-            self.bundle.model_bytes(model_id, point, precision),
+            self.bundle.prepared_bytes(model_id, point, precision),
             options.num_threads,
             options.memory_limit,
             options.patch,
             options.filters,
         )
+        if plan.lean:
+            release_freed_memory_early()
         tables, model = self._entropy_model(model_id)
         if names_other_model(stream.user_data, tables):
             raise BundleError(f"the stream was made with other weights than model {model_id} of the bundle")
         entropy = EntropyOptions(options.engine, options.max_channels, options.max_samples, options.allow_partial)
         decoded = run_symbol_decoding(data, stream, tables, entropy)
         symbols = Symbols(stream.picture, model, decoded)
-        networks = self._networks_for(model_id, point, precision, plan.workers, options.num_threads)
+        networks = self._networks_for(model_id, point, precision, options.num_threads, plan)
         return Reconstruction(stream, symbols, networks, plan.patch)
 
     def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:
@@ -120,23 +127,14 @@ class Decoder:
             self._entropy_models[model_id] = tables, EntropyModel.from_bytes(tables)
         return self._entropy_models[model_id]
 
-    def _networks_for(self, model: int, point: str, precision: str, workers: int, threads: int) -> NetworkPool:
-        """Networks for every patch that is computed at a time."""
-        key = (model, point, precision, workers, threads)
+    def _networks_for(self, model: int, point: str, precision: str, threads: int, plan: DecodePlan) -> NetworkPool:
+        """Networks for every patch that is computed at a time; those of the last picture, where they serve again."""
+        key = (model, point, precision, threads, plan.workers, plan.lean)
         if key not in self._networks:
-            shared = ModelNetworks(self.bundle, model, point, precision, threads)
-            single = [ModelNetworks(self.bundle, model, point, precision, 1) for _ in range(workers)]
-            self._networks[key] = NetworkPool(shared, tuple(single) if workers > 1 else (shared,))
+            shared = ModelNetworks(self.bundle, model, point, precision, threads, plan.lean)
+            single = [ModelNetworks(self.bundle, model, point, precision, 1) for _ in range(plan.workers)]
+            self._networks[key] = NetworkPool(shared, tuple(single) if plan.workers > 1 else (shared,))
         return self._networks[key]
-
-
-def join_bands(bands: Iterable[Planes]) -> Planes:
-    """A whole picture from its bands."""
-    parts = list(bands)
-    if len(parts) == 1:
-        return parts[0]
-    y, u, v = (np.concatenate([getattr(part, name) for part in parts]) for name in "yuv")
-    return Planes(y, u, v)
 
 
 def _choose_operating_point(stream: CodeStream, bundle: Bundle, wanted: str | None) -> str:

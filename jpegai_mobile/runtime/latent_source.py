@@ -14,7 +14,7 @@ from ..codestream.picture_header import PictureHeader
 from ..codestream.tiling import Rectangle
 from ..codestream.tool_header import ToolHeader
 from .dependent_regions import decode_dependent_regions
-from .latents import decode_latents
+from .latents import RegionLatents
 from .lsbs import lsbs
 from .model_networks import ModelNetworks
 from .symbols import Symbols
@@ -23,8 +23,11 @@ from .windows import equal_windows
 Array = NDArray[np.float32]
 Latents = tuple[Array, Array]
 """Luma and chroma latents, float32 [row, column, channel]."""
-COLUMNS_AT_ONCE = 128
-"""2048 samples: narrower windows would decode their margins too often."""
+COLUMNS_AT_ONCE = 64
+"""1024 samples: narrower windows would decode their margins too often."""
+FEWER_COLUMNS = 32
+"""Where memory matters more than time."""
+NOTHING = Rectangle(0, 0, 0, 0)
 
 
 class LatentSource(Protocol):
@@ -36,12 +39,13 @@ class LatentSource(Protocol):
 
 def latent_source(symbols: Symbols, tools: ToolHeader, networks: ModelNetworks) -> LatentSource:
     """The source for a picture: dependent regions are decoded as a whole, all else window by window."""
+    columns = FEWER_COLUMNS if networks.one_stage_at_a_time else COLUMNS_AT_ONCE
     picture = symbols.picture
     if holds_all_latents(picture):
         whole = Rectangle(0, 0, *picture.sizes.latent)
         latents = decode_dependent_regions(symbols, networks)
         return StoredLatents(scaled_by_lsbs(symbols, tools, whole, latents))
-    return DecodedLatents(symbols, tools, networks)
+    return DecodedLatents(symbols, tools, networks, columns)
 
 
 def holds_all_latents(picture: PictureHeader) -> bool:
@@ -70,30 +74,51 @@ class DecodedLatents:
     networks: ModelNetworks
     columns_at_once: int = COLUMNS_AT_ONCE
     """Widest window, in latents, that the networks are run on: what they need in between grows with it."""
-    _last: dict[tuple[int, int], tuple[Rectangle, Latents]] = field(default_factory=dict)
+    _known: Rectangle = field(default=NOTHING, init=False)
+    """The window before."""
+    _latents: Latents | None = field(default=None, init=False)
+    """Its latents."""
+    _regions: dict[Rectangle, RegionLatents] = field(default_factory=dict, init=False)
 
     def window(self, window: Rectangle) -> Latents:
-        """Decode what is new of a window; windows of the same columns are best asked for from top to bottom."""
-        known, latents = self._last.get((window.left, window.right), (Rectangle(0, 0, 0, 0), None))
-        if latents is not None and known.top <= window.top < known.bottom <= window.bottom:
-            new = Rectangle(known.bottom, window.left, window.bottom, window.right)
-            kept = slice(window.top - known.top, None)
-            luma, chroma = (
-                np.concatenate([old[kept], fresh]) for old, fresh in zip(latents, self._decoded(new), strict=True)
-            )
-        else:
-            luma, chroma = self._decoded(window)
-        self._last[window.left, window.right] = window, (luma, chroma)
+        """Decode what is new of a window. Its arrays are valid until the next one is asked for.
+
+        Windows of the same columns are best asked for from top to bottom.
+        """
+        shared = self._rows_in_common(window)
+        kept = [] if self._latents is None else [part[len(part) - shared :].copy() for part in self._latents]
+        self._latents = None  # before there are new ones
+        luma, chroma = (np.empty((window.height, window.width, i.channels), np.float32) for i in Component)
+        for part, old in zip((luma, chroma), kept, strict=False):
+            part[:shared] = old
+        new = Rectangle(window.top + shared, window.left, window.bottom, window.right)
+        self._decode(new, (luma[shared:], chroma[shared:]))
+        self._known, self._latents = window, (luma, chroma)
         return luma, chroma
 
-    def _decoded(self, window: Rectangle) -> Latents:
+    def _rows_in_common(self, window: Rectangle) -> int:
+        """Rows at the end of the known window with which `window` begins."""
+        known = self._known
+        below = known.top <= window.top <= known.bottom <= window.bottom
+        same_columns = (known.left, known.right) == (window.left, window.right)
+        return known.bottom - window.top if below and same_columns else 0
+
+    def _decode(self, window: Rectangle, into: Latents) -> None:
+        """Decode a window into arrays of its size."""
         picture = self.symbols.picture
-        luma, chroma = (np.empty((window.height, window.width, i.channels), np.float32) for i in Component)
         for region in picture.regions:
             for part in _narrow_parts(window.intersection(region.on_grid(LATENT_GRID)), self.columns_at_once):
                 place = part.relative_to(window).slices
-                luma[place], chroma[place] = decode_latents(self.symbols, self.networks, region, part)
-        return scaled_by_lsbs(self.symbols, self.tools, window, (luma, chroma))
+                decoded = self._region(region).decode(part)
+                for component, latents in zip(
+                    into, scaled_by_lsbs(self.symbols, self.tools, part, decoded), strict=True
+                ):
+                    component[place] = latents
+
+    def _region(self, region: Rectangle) -> RegionLatents:
+        if region not in self._regions:
+            self._regions[region] = RegionLatents(self.symbols, self.networks, region)
+        return self._regions[region]
 
 
 def _narrow_parts(part: Rectangle, columns: int) -> Iterator[Rectangle]:

@@ -7,7 +7,7 @@ networks' description, it equals the same window of the whole region bit for bit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -25,6 +25,9 @@ from .windows import expanded
 Array = NDArray[np.float32]
 LATENTS_PER_PSI = PSI_GRID // LATENT_GRID
 PSI_PER_Z = Z_GRID // PSI_GRID
+KEPT_PSI_ROWS = 7
+"""Rows that two windows inside a region share, one above the other: two margins, and one more where they meet at an odd
+row. Windows at its border share more; their rows are decoded again."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class Reach:
     @classmethod
     def of(cls, latents: tuple[int, int], length: int) -> Reach:
         """The reach of latents start..stop-1."""
-        hyper_margin, context_margin = _margins()
+        _, context_margin = _margins()
         start, stop = latents[0] // LATENTS_PER_PSI, grid_size(latents[1], LATENTS_PER_PSI)
         psi = expanded(start, stop, context_margin, context_margin, grid_size(length, PSI_GRID))
-        start, stop = psi[0] // PSI_PER_Z, grid_size(psi[1], PSI_PER_Z)
-        z = expanded(start, stop, hyper_margin, hyper_margin, grid_size(length, Z_GRID))
-        return cls(length, latents, psi, z)
+        return cls(length, latents, psi, _hyper_latents(psi, length))
+
+    def of_psi(self, psi: tuple[int, int]) -> Reach:
+        """The same with the psi samples start..stop-1 only."""
+        return replace(self, psi=psi, z=_hyper_latents(psi, self.length))
 
     @property
     def z_samples(self) -> int:
@@ -74,6 +79,13 @@ class Reach:
         return slice(self.latents[0] - self.residual[0], self.latents[1] - self.residual[0])
 
 
+def _hyper_latents(psi: tuple[int, int], length: int) -> tuple[int, int]:
+    """What the hyper decoder reads for psi samples start..stop-1."""
+    margin, _ = _margins()
+    start, stop = psi[0] // PSI_PER_Z, grid_size(psi[1], PSI_PER_Z)
+    return expanded(start, stop, margin, margin, grid_size(length, Z_GRID))
+
+
 @cache
 def _margins() -> tuple[int, int]:
     """Hyper latents, and psi samples, that a window needs on every side."""
@@ -91,27 +103,55 @@ def hyper_decode(
     return luma, chroma
 
 
-def decode_latents(
-    symbols: Symbols, networks: ModelNetworks, region: Rectangle, latents: Rectangle
-) -> tuple[Array, Array]:
-    """Luma and chroma latents (before LSBS) of a window inside a region, float32 [row, column, channel].
+@dataclass(eq=False)
+class RegionLatents:
+    """The latents of a region (before LSBS), window by window.
 
-    `region` is in luma samples, `latents` in latent samples of the picture.
+    psi rows that a window shares with the one above it are not decoded again.
     """
-    top, left = region.top // LATENT_GRID, region.left // LATENT_GRID
-    rows = Reach.of((latents.top - top, latents.bottom - top), region.height)
-    columns = Reach.of((latents.left - left, latents.right - left), region.width)
-    z = placed(rows.z, columns.z, region, Z_GRID)
-    psi = [
-        part[rows.psi_in_z, columns.psi_in_z]
-        for part in hyper_decode(symbols, networks, z, (rows.z_samples, columns.z_samples))
-    ]
-    window = placed(rows.residual, columns.residual, region, LATENT_GRID)
-    luma_residual = symbols.residual(Component.LUMA, window)
-    luma = networks.context_model(luma_residual, psi[Component.LUMA], (rows.psi_samples, columns.psi_samples))
-    chroma = merge_chroma(psi[Component.CHROMA], (window.height, window.width))
-    inside = (rows.latents_in_residual, columns.latents_in_residual)
-    return luma[inside], chroma[inside] + symbols.residual(Component.CHROMA, latents)
+
+    symbols: Symbols
+    networks: ModelNetworks
+    region: Rectangle
+    """In luma samples."""
+    _psi: dict[tuple[int, int], tuple[int, tuple[Array, Array]]] = field(default_factory=dict)
+    """By psi columns: the last psi rows of the last window of these columns, and the first of them."""
+
+    def decode(self, latents: Rectangle) -> tuple[Array, Array]:
+        """Luma and chroma latents of a window (latent samples of the picture), float32 [row, column, channel]."""
+        region = self.region
+        top, left = region.top // LATENT_GRID, region.left // LATENT_GRID
+        rows = Reach.of((latents.top - top, latents.bottom - top), region.height)
+        columns = Reach.of((latents.left - left, latents.right - left), region.width)
+        luma_psi, chroma_psi = self._psi_window(rows, columns)
+        window = placed(rows.residual, columns.residual, region, LATENT_GRID)
+        residual = self.symbols.residual(Component.LUMA, window)
+        luma = self.networks.context_model(residual, luma_psi, (rows.psi_samples, columns.psi_samples))
+        inside = (rows.latents_in_residual, columns.latents_in_residual)
+        chroma = merge_chroma(chroma_psi, (window.height, window.width))[inside]
+        return luma[inside], chroma + self.symbols.residual(Component.CHROMA, latents)
+
+    def _psi_window(self, rows: Reach, columns: Reach) -> tuple[Array, Array]:
+        """psi of luma and chroma where `rows` and `columns` read it."""
+        first, kept = self._psi.get(columns.psi, (0, None))
+        start, stop = rows.psi
+        if kept is None or not first <= start < first + len(kept[0]) <= stop:
+            luma, chroma = self._hyper_decode(rows, columns)
+        elif first + len(kept[0]) == stop:
+            luma, chroma = (part[start - first :] for part in kept)
+        else:
+            new = rows.of_psi((first + len(kept[0]), stop))
+            fresh = self._hyper_decode(new, columns)
+            luma, chroma = (np.concatenate([old[start - first :], part]) for old, part in zip(kept, fresh, strict=True))
+        last = min(KEPT_PSI_ROWS, stop - start)
+        self._psi[columns.psi] = stop - last, (luma[-last:].copy(), chroma[-last:].copy())
+        return luma, chroma
+
+    def _hyper_decode(self, rows: Reach, columns: Reach) -> tuple[Array, Array]:
+        z = placed(rows.z, columns.z, self.region, Z_GRID)
+        luma, chroma = hyper_decode(self.symbols, self.networks, z, (rows.z_samples, columns.z_samples))
+        inside = rows.psi_in_z, columns.psi_in_z
+        return luma[inside], chroma[inside]
 
 
 def merge_chroma(psi: Array, size: tuple[int, int]) -> Array:

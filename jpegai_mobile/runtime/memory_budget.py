@@ -1,8 +1,7 @@
-"""How much memory a decode needs, and the largest patches that keep it under a limit.
+"""How much memory a decode needs, and the cheapest way of decoding that keeps it under a limit.
 
-An estimate counts what is allocated above the idle interpreter: models, symbols, the arenas of the networks for one
-window, the strip of latents behind a band, and the band itself. Arenas follow from the networks' description; how much
-more than that LiteRT takes was measured.
+An estimate counts what is allocated above the idle interpreter: symbols and the rows that are on their way, and the
+networks with what they compute in. Constants were measured (benchmarks/memory.py); tests hold estimates to the peak.
 """
 
 from __future__ import annotations
@@ -11,48 +10,61 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ..codestream.components import LATENT_GRID, Component, grid_size
+from ..codestream.components import LATENT_GRID, PSI_GRID, Component, grid_size
 from ..codestream.picture_header import PictureHeader
 from ..codestream.stream import CodeStream
 from ..errors import LimitExceeded
+from ..image.chroma import FORMAT_444
+from ..latent.decoded_symbols import reads_block_averages
 from ..networks.catalogue import build
 from ..networks.measure import activation_bytes
-from .latent_source import COLUMNS_AT_ONCE, holds_all_latents
+from .bundle import PreparedBytes
+from .latent_source import COLUMNS_AT_ONCE, FEWER_COLUMNS, holds_all_latents
+from .latents import KEPT_PSI_ROWS
 from .patches import largest_window, plan_bands
+from .reconstruction import ROWS_AT_ONCE, streams_rows
 
 MEBI = 1 << 20
-FIXED = 22 * MEBI
+NO_LIMIT = 1 << 62
+"""More than any machine has: the fastest way of decoding."""
+FIXED = 12 * MEBI
 """Runtime libraries and Python objects that a first decode brings in."""
-MODEL_COPIES = 2.2
-"""A graph is held as a file and once more with its weights packed for the processor."""
-WORKER_COPIES = 0.6
-"""What every further worker adds: the synthesis networks once more."""
-ARENA_FACTOR = {"sop": 2.1, "bop": 1.5, "hop": 1.9}
-"""Arena of the float synthesis networks relative to the tensors that are alive at once."""
-ELEMENT_SIZE = {"int8": 0.55, "int8mixed": 1.2}
-"""Size of synthesis activations relative to float32, by precision (1 for those not listed)."""
-SYMBOL_BYTES = 2.2
-"""Residual symbols, hyper latents and their decoding, per luma sample of the picture."""
-WINDOW_BYTES = 30
-"""Latents going in and samples coming out, per luma sample of a window."""
-LATENT_BYTES = 8
-"""Latents of a strip with a copy, per luma sample."""
-STRIP_BYTES = 17
-"""Residuals, psi and what the networks need to make latents of them, per luma sample."""
-STRIP_COLUMNS = (COLUMNS_AT_ONCE + 28) * LATENT_GRID
-"""Luma samples, margins included, that latents are decoded of at a time."""
-STRIP_MARGIN = 26
-"""Latents above and below a strip that the context model and the hyper decoder read."""
-HELD_LATENT_BYTES = 12
+STREAM_COPIES = 4.5
+"""The code stream, and its symbols without zeros (two bytes each)."""
+PICTURE_BYTES = 0.25
+"""Hyper latents, tables of rows, and the scale decoder while symbols are parsed, per luma sample of the picture."""
+BLOCK_AVERAGE_BYTES = 1 / 16
+"""What RVS, GRFS and LSBS read, per luma sample of the picture, in a component that uses one of them."""
+LATENT_BYTES = 4
+"""Latents of a strip, per luma sample."""
+PSI_BYTES = 4 * KEPT_PSI_ROWS * PSI_GRID
+"""psi rows that are kept for the next band, per column of luma samples."""
+WHOLE_LATENT_BYTES = 12
 """Latents and psi of a whole picture, per luma sample."""
-BAND_BYTES = 22
-"""Samples of a band in float and as they are written, per luma sample."""
-PICTURE_BYTES = 64
-"""Whole planes and their copies, per luma sample, where filters or resampling look at the whole picture."""
+PART_MARGIN = 28
+"""Latents around a part of a strip that the hyper decoder sees."""
+PART_BYTES = 20
+"""What the hyper decoder and the context model compute in, per luma sample of a part with its margin."""
+ARENA_FACTOR = {"sop": 1.75, "bop": 1.4, "hop": 1.75}
+"""What the float synthesis networks compute in, relative to the tensors that are alive at once."""
+ELEMENT_SIZE = {"int8": 0.46, "int8mixed": 0.85}
+"""Size of synthesis activations relative to float32, by precision (1 for those not listed)."""
+WORKER = 6 * MEBI
+"""What the heap of every further thread leaves unused."""
+WINDOW_BYTES = 24
+"""Latents going in and samples coming out, per luma sample of a window."""
+ROW_BYTES = {True: 3, False: 12}
+"""Rows as RGB samples or as floats, per luma sample."""
+WRITING_BYTES = {True: 10, False: 24}
+"""What converting and writing a few rows takes, per luma sample of them."""
+WHOLE_PICTURE_BYTES = 64
+"""Planes and their copies, per luma sample, where filters or resampling look at the whole picture."""
 WINDOW_SIZES = ((72, 512), (72, 136), (72, 72), (40, 512), (40, 136), (40, 72), (40, 40), (32, 32), (24, 24), (16, 16))
-"""Largest (rows, columns) of a window in latents, from the fastest to the smallest."""
-DEFAULT_WINDOW = (40, 136)
-"""What is used when nobody sets a limit."""
+"""Largest (rows, columns) of a window in latents."""
+DEFAULT_WINDOW = (40, 40)
+"""What is used when nobody says how much memory there is."""
+LEAN_COST = 1.13
+"""Time of a decode that prepares networks again and again, relative to one that does not."""
 
 
 @dataclass(frozen=True)
@@ -62,91 +74,126 @@ class DecodePlan:
     patch: tuple[int, int]
     """Largest (rows, columns) of latents in one run."""
     workers: int
-    """Patches that are computed at a time."""
+    """Patches that are computed at a time; with one, its networks use all threads."""
+    lean: bool
+    """Whether only the networks of one stage are in memory at a time, and latents are decoded in narrower parts."""
     bytes_needed: int
     """Estimate above the idle interpreter."""
 
 
 def plan_decode(
     stream: CodeStream,
+    stream_bytes: int,
     operating_point: str,
     precision: str,
-    model_bytes: int,
+    networks: PreparedBytes,
     workers: int,
     limit: int | None,
     patch: tuple[int, int] | None = None,
     filters: bool = True,
 ) -> DecodePlan:
-    """The fastest plan within `limit` bytes above the idle interpreter.
+    """The fastest plan within `limit` bytes above the idle interpreter; without one, a plan that takes little.
 
-    `model_bytes` is the size of the model's files, `workers` the most patches at a time, `patch` a window that the
-    caller insists on. Raises LimitExceeded when nothing fits, before anything is allocated.
+    `workers` is the most patches at a time, `patch` a window that the caller insists on. Raises LimitExceeded when
+    nothing fits, before anything is allocated.
     """
-    least = None
-    for window, most in _candidates(workers, limit, patch):
-        windows = _Windows.of(stream.picture, operating_point, window)
-        count = min(most, windows.abreast)
-        needed = _estimate(stream, operating_point, precision, model_bytes, count, windows, filters)
-        if limit is None or needed <= limit:
-            return DecodePlan(window, count, needed)
-        least = min(needed, least or needed)
+    need = _Need(stream, stream_bytes, operating_point, precision, networks, filters)
+    if limit is None:
+        count = workers if patch else 1
+        return need.plan(_Way.of(stream.picture, operating_point, patch or DEFAULT_WINDOW, count, False))
+    ways = _ways(stream.picture, operating_point, workers, patch)
+    plans = [need.plan(way) for way in sorted(ways, key=lambda way: (-way.workers, way.cost))]
+    for plan in plans:
+        if plan.bytes_needed <= limit:
+            return plan
+    least = min(plan.bytes_needed for plan in plans)
     raise LimitExceeded(
-        f"decoding needs about {grid_size(least or 0, MEBI)} MiB above the idle interpreter, "
-        f"the limit is {(limit or 0) / MEBI:.4g} MiB"
+        f"decoding needs about {grid_size(least, MEBI)} MiB above the idle interpreter, "
+        f"the limit is {limit / MEBI:.4g} MiB"
     )
-
-
-def _candidates(
-    workers: int, limit: int | None, patch: tuple[int, int] | None
-) -> Iterator[tuple[tuple[int, int], int]]:
-    """Windows with numbers of workers, best first: parallel patches before large ones."""
-    sizes = (patch,) if patch else (DEFAULT_WINDOW,) if limit is None else WINDOW_SIZES
-    for count in (workers, 1) if workers > 1 else (1,):
-        for window in sizes:
-            yield window, count
 
 
 @dataclass(frozen=True)
-class _Windows:
-    """The windows of a picture that is cut up in a certain way."""
+class _Way:
+    """A way of decoding a picture."""
 
+    patch: tuple[int, int]
     rows: int
-    """Of the largest one, in latents."""
+    """Of the largest window, in latents."""
     columns: int
-    abreast: int
-    """Patches in a band: what can be computed at the same time."""
+    workers: int
+    lean: bool
+    cost: float
+    """Time, relative to windows without margins."""
 
     @classmethod
-    def of(cls, picture: PictureHeader, operating_point: str, patch: tuple[int, int]) -> _Windows:
-        first = next(plan_bands(picture, operating_point, patch))
-        abreast = sum(len(strip.patches) for strip in first.strips)
-        return cls(*largest_window(picture, operating_point, patch), abreast)
+    def of(cls, picture: PictureHeader, operating_point: str, patch: tuple[int, int], workers: int, lean: bool) -> _Way:
+        rows, columns = largest_window(picture, operating_point, patch)
+        bands = plan_bands(picture, operating_point, patch)
+        abreast = [sum(len(strip.patches) for strip in band.strips) for band in bands]
+        computed = sum(abreast) * rows * columns * LATENT_GRID**2
+        cost = computed / (picture.height * picture.width) * (LEAN_COST if lean else 1)
+        return cls(patch, rows, columns, min(workers, max(abreast)), lean, cost)
 
 
-def _estimate(
-    stream: CodeStream,
-    operating_point: str,
-    precision: str,
-    model_bytes: int,
-    workers: int,
-    windows: _Windows,
-    filters: bool,
-) -> int:
-    picture = stream.picture
-    window = windows.rows * windows.columns * LATENT_GRID**2
-    arena = ARENA_FACTOR[operating_point] * ELEMENT_SIZE.get(precision, 1.0) * _synthesis_bytes(operating_point)
-    strip_rows = min((windows.rows + STRIP_MARGIN) * LATENT_GRID, picture.height)
-    whole = picture.coded_subsampling != picture.source_subsampling or (filters and stream.tools.filters)
-    output = PICTURE_BYTES * picture.height if whole else BAND_BYTES * min(windows.rows * LATENT_GRID, picture.height)
-    return int(
-        FIXED
-        + (MODEL_COPIES + WORKER_COPIES * (workers - 1)) * model_bytes
-        + SYMBOL_BYTES * picture.height * picture.width
-        + workers * window * (arena + WINDOW_BYTES)
-        + strip_rows * (LATENT_BYTES * picture.width + STRIP_BYTES * min(picture.width, STRIP_COLUMNS))
-        + (HELD_LATENT_BYTES * picture.height * picture.width if holds_all_latents(picture) else 0)
-        + output * picture.width
-    )
+def _ways(picture: PictureHeader, operating_point: str, workers: int, patch: tuple[int, int] | None) -> Iterator[_Way]:
+    """Everything that may be chosen."""
+    for window in (patch,) if patch else WINDOW_SIZES:
+        yield _Way.of(picture, operating_point, window, workers, False)
+        if workers > 1:
+            yield _Way.of(picture, operating_point, window, 1, False)
+        yield _Way.of(picture, operating_point, window, 1, True)
+
+
+@dataclass(frozen=True)
+class _Need:
+    """What a decode takes, by the way it is done."""
+
+    stream: CodeStream
+    stream_bytes: int
+    operating_point: str
+    precision: str
+    networks: PreparedBytes
+    filters: bool
+
+    def plan(self, way: _Way) -> DecodePlan:
+        """The way with its estimate."""
+        latents, synthesis = self._latents_stage(way), self._synthesis_stage(way)
+        stages = max(latents, synthesis) if way.lean else latents + synthesis
+        needed = FIXED + self._symbols() + self._rows(way) + stages
+        return DecodePlan(way.patch, way.workers, way.lean, int(needed))
+
+    def _symbols(self) -> float:
+        picture = self.stream.picture
+        averaged = sum(reads_block_averages(self.stream, i) for i in Component)
+        per_sample = PICTURE_BYTES + averaged * BLOCK_AVERAGE_BYTES
+        return STREAM_COPIES * self.stream_bytes + per_sample * picture.height * picture.width
+
+    def _rows(self, way: _Way) -> float:
+        """Latents on their way to the synthesis, and samples on their way out."""
+        picture = self.stream.picture
+        samples = picture.height * picture.width
+        rows = min(way.rows * LATENT_GRID, picture.height)
+        if holds_all_latents(picture):
+            latents: float = WHOLE_LATENT_BYTES * samples
+        else:
+            latents = (LATENT_BYTES * rows + PSI_BYTES) * picture.width
+        if not streams_rows(self.stream, self.filters):
+            return latents + WHOLE_PICTURE_BYTES * samples
+        as_rgb = picture.source_subsampling == FORMAT_444
+        return latents + (ROW_BYTES[as_rgb] * rows + WRITING_BYTES[as_rgb] * ROWS_AT_ONCE) * picture.width
+
+    def _latents_stage(self, way: _Way) -> float:
+        picture = self.stream.picture
+        columns = FEWER_COLUMNS if way.lean else COLUMNS_AT_ONCE
+        rows = min((way.rows + PART_MARGIN) * LATENT_GRID, picture.height)
+        return self.networks.latents + PART_BYTES * rows * min((columns + PART_MARGIN) * LATENT_GRID, picture.width)
+
+    def _synthesis_stage(self, way: _Way) -> float:
+        arena = ARENA_FACTOR[self.operating_point] * ELEMENT_SIZE.get(self.precision, 1.0)
+        per_sample = arena * _synthesis_bytes(self.operating_point) + WINDOW_BYTES
+        window = way.rows * way.columns * LATENT_GRID**2
+        return way.workers * (self.networks.synthesis + window * per_sample) + (way.workers - 1) * WORKER
 
 
 @cache

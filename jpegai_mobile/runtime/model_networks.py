@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +10,16 @@ from numpy.typing import NDArray
 from ..codestream.components import Component
 from ..filters.eicci import EicciNetwork
 from .bundle import Bundle
+from .heap import give_back_freed_memory
+from .manifest import NetworkKey
 from .network_runner import NetworkRunner
 from .phases import merge_phases, split_phases
 
 Size = tuple[int, int]
+
+
+LATENTS, SYNTHESIS, FILTERS = range(3)
+"""Stages whose networks work together; a band goes through them one after the other."""
 
 
 @dataclass(eq=False)
@@ -29,11 +34,14 @@ class ModelNetworks:
     operating_point: str
     precision: str
     num_threads: int
-    _eicci: dict[EicciNetwork, NetworkRunner] = field(default_factory=dict)
+    one_stage_at_a_time: bool = False
+    """Whether the networks of a stage are dropped when another stage begins: half the memory, for some milliseconds."""
+    _prepared: dict[NetworkKey, NetworkRunner] = field(default_factory=dict)
+    _stage: int = LATENTS
 
     def hyper_decoder(self, component: Component, z: NDArray[np.float32], extent: Size) -> NDArray[np.float32]:
         """psi [ceil(H/32), ceil(W/32), 4C] from z [ceil(H/64), ceil(W/64), C]."""
-        return self._hyper_decoders[component].run({"z": z}, extent)["psi"]
+        return self._network(LATENTS, "hyper_decoder", component).run({"z": z}, extent)["psi"]
 
     def context_model(
         self, residual: NDArray[np.float32], psi: NDArray[np.float32], extent: Size
@@ -41,45 +49,53 @@ class ModelNetworks:
         """Luma latent [h, w, 160] from its residual and psi."""
         inputs = {f"residual_{k}": (phase,) for k, phase in enumerate(split_phases(residual))}
         inputs |= {f"psi_{k}": (part,) for k, part in enumerate(np.split(psi, 4, axis=2))}
-        outputs = self._context_model.run_in_place(inputs, extent)
+        outputs = self._network(LATENTS, "context_model", Component.LUMA).run_in_place(inputs, extent)
         return merge_phases([outputs[f"latent_{k}"] for k in range(4)], (residual.shape[0], residual.shape[1]))
 
     def synthesis_luma(self, latent: NDArray[np.float32], extent: Size) -> NDArray[np.float32]:
         """Raw luma [H, W] from the luma latent: a view, to be let go of before the next run."""
-        return self._synthesis[Component.LUMA].run_in_place({"latent": (latent,)}, extent)["plane"][..., 0]
+        runner = self._network(SYNTHESIS, "synthesis", Component.LUMA)
+        return runner.run_in_place({"latent": (latent,)}, extent)["plane"][..., 0]
 
     def synthesis_chroma(
         self, luma: NDArray[np.float32], chroma: NDArray[np.float32], extent: Size
     ) -> NDArray[np.float32]:
         """Raw chroma [H, W, 2] from luma and chroma latents: a view, to be let go of before the next run."""
-        return self._synthesis[Component.CHROMA].run_in_place({"latent": (luma, chroma)}, extent)["planes"]
+        runner = self._network(SYNTHESIS, "synthesis", Component.CHROMA)
+        return runner.run_in_place({"latent": (luma, chroma)}, extent)["planes"]
 
     def eicci(self, network: EicciNetwork, bands: NDArray[np.float32]) -> NDArray[np.float32]:
         """Corrected Haar bands of eICCI [row, column, 16 or 32] from those of a tile [row, column, 48]."""
-        if network not in self._eicci:
-            graph = self.bundle.graph("eicci", network.component, network.index, network.bank, self.precision)
-            self._eicci[network] = NetworkRunner(graph, self.num_threads)
-        return self._eicci[network].run({"bands": bands})["filtered"]
+        key = NetworkKey("eicci", network.component, network.index, network.bank, self.precision, "tflite")
+        return self._runner(FILTERS, key).run({"bands": bands})["filtered"]
 
-    @cached_property
-    def _hyper_decoders(self) -> tuple[NetworkRunner, NetworkRunner]:
-        return self._both_components("hyper_decoder", None)
+    def _network(self, stage: int, network: str, component: Component) -> NetworkRunner:
+        point = self.operating_point if stage == SYNTHESIS else None
+        return self._runner(
+            stage, NetworkKey(network, component.suffix, self.model_id, point, self.precision, "tflite")
+        )
 
-    @cached_property
-    def _context_model(self) -> NetworkRunner:
-        return self._runner("context_model", Component.LUMA, None)
+    def _runner(self, stage: int, key: NetworkKey) -> NetworkRunner:
+        if self.one_stage_at_a_time and stage != self._stage:
+            self.release()
+        self._stage = stage
+        if key not in self._prepared:
+            self._prepared[key] = self._prepare(key)
+        return self._prepared[key]
 
-    @cached_property
-    def _synthesis(self) -> tuple[NetworkRunner, NetworkRunner]:
-        return self._both_components("synthesis", self.operating_point)
+    def _prepare(self, key: NetworkKey) -> NetworkRunner:
+        return NetworkRunner(self.bundle.graph_of(key), self.num_threads)
 
-    def _both_components(self, network: str, operating_point: str | None) -> tuple[NetworkRunner, NetworkRunner]:
-        luma, chroma = (self._runner(network, component, operating_point) for component in Component)
-        return luma, chroma
+    def prepared(self) -> tuple[str, ...]:
+        """Kinds of networks that are in memory."""
+        return tuple(dict.fromkeys(key.network for key in self._prepared))
 
-    def _runner(self, network: str, component: Component, operating_point: str | None) -> NetworkRunner:
-        graph = self.bundle.graph(network, component.suffix, self.model_id, operating_point, self.precision)
-        return NetworkRunner(graph, self.num_threads)
+    def release(self) -> None:
+        """Drop all networks; those that are used again are prepared again."""
+        for runner in self._prepared.values():
+            runner.close()
+        self._prepared.clear()
+        give_back_freed_memory()
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,26 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..codestream.components import Component
 from ..codestream.stream import CodeStream
 from ..codestream.tiling import Rectangle
 from ..filters.pipeline import apply_filters
-from ..image.chroma import from_synthesis
+from ..image.chroma import FORMAT_444, from_synthesis
+from ..image.colour import Samples, sample_type
 from ..image.planes import Planes, cropped
+from ..native.samples import yuv_to_rgb
 from .dependent_regions import decode_psi
 from .latent_source import LatentSource, latent_source
 from .model_networks import NetworkPool
 from .patches import plan_bands
+from .progress import Listener, Progress
 from .symbols import Symbols
-from .synthesis import synthesise_bands
+from .synthesis import Finish, interleaved, synthesise_bands
 
 Array = NDArray[np.float32]
 ROWS_AT_ONCE = 64
 """Rows of a finished band that are handed on together: whoever converts them needs several times their size."""
+
+
+def streams_rows(stream: CodeStream, filters: bool) -> bool:
+    """Whether the rows of a picture can be finished one band after the other."""
+    picture = stream.picture
+    return picture.coded_subsampling == picture.source_subsampling and not (filters and stream.tools.filters)
 
 
 @dataclass(eq=False)
@@ -48,32 +58,62 @@ class Reconstruction:
         """The synthesis transform in use."""
         return self.networks.shared.operating_point
 
-    @property
-    def streams_rows(self) -> bool:
+    def streams_rows(self, filters: bool = True) -> bool:
         """Whether rows can be finished one band after the other: no step looks at the whole picture."""
-        picture = self.stream.picture
-        return picture.coded_subsampling == picture.source_subsampling and not self.stream.tools.filters
+        return streams_rows(self.stream, filters)
 
-    def bands(self, filters: bool = True, region: Rectangle | None = None) -> Iterator[Planes]:
+    def streams_rgb(self, filters: bool = True) -> bool:
+        """Whether rows are streamed and every sample becomes a pixel by itself: chroma is not subsampled."""
+        return self.streams_rows(filters) and self.stream.picture.source_subsampling == FORMAT_444
+
+    def bands(
+        self, filters: bool = True, region: Rectangle | None = None, listener: Listener | None = None
+    ) -> Iterator[Planes]:
         """The displayed picture from top to bottom: planes 0..255 in the source's chroma format.
 
-        With post-filters (or, `filters` false, without those of the stream), or where chroma is resampled, there is
-        one band: the whole picture. `region` (displayed luma samples, where chroma is subsampled with even edges)
-        leaves out everything else; only the patches that it touches are computed where rows can be streamed.
+        With post-filters (none of the stream's when `filters` is false), or where chroma is resampled, there is one
+        band: the whole picture. `region` (displayed luma samples, where chroma is subsampled with even edges)
+        leaves out everything else; only the patches that it touches are computed where rows can be streamed. Raises
+        Cancelled when `listener` asks to stop.
         """
         picture = self.stream.picture
-        displayed = Rectangle(0, 0, *picture.display_size)
-        region = region or displayed
-        if not self.streams_rows:
-            yield cropped(self.filtered(filters), region, picture.source_subsampling)
+        region = region or Rectangle(0, 0, *picture.display_size)
+        if not self.streams_rows(filters):
+            yield cropped(self.filtered(filters, listener), region, picture.source_subsampling)
             return
-        plan = plan_bands(picture, self.operating_point, self.patch, region)
+        for rows in self._synthesised_rows(region, listener):
+            yield self._band_planes(rows)
+
+    def rgb_bands(self, region: Rectangle | None = None, listener: Listener | None = None) -> Iterator[Samples]:
+        """The displayed picture, or a region of it, from top to bottom as RGB samples [row, column, 3].
+
+        Only where `streams_rgb`: the rows equal `yuv_to_rgb` of `bands` and take a quarter of the memory.
+        Each array is valid until the next one is asked for. Raises Cancelled when `listener` asks to stop.
+        """
+        picture = self.stream.picture
+        region = region or Rectangle(0, 0, *picture.display_size)
+        return self._synthesised_rows(region, listener, self._rgb, sample_type(picture.bit_depth))
+
+    def _rgb(self, planes: Planes) -> Samples:
+        return yuv_to_rgb(planes, self.stream.picture.bit_depth)
+
+    def _synthesised_rows(
+        self,
+        region: Rectangle,
+        listener: Listener | None,
+        finish: Finish = interleaved,
+        dtype: DTypeLike = np.float32,
+    ) -> Iterator[NDArray[Any]]:
+        """The rows of a region a few at a time; each array is valid until the next one is asked for."""
+        plan = plan_bands(self.stream.picture, self.operating_point, self.patch, region)
         columns = range(region.left, region.right)
-        for band, samples in synthesise_bands(plan, self.latents, self.networks.synthesis, columns):
+        progress = Progress(region.height * region.width, listener)
+        bands = synthesise_bands(plan, self.latents, self.networks.synthesis, columns, finish, dtype, progress.advance)
+        for band, samples in bands:
             first, last = max(region.top, band.rows.start), min(region.bottom, band.rows.stop)
             rows = samples[first - band.rows.start : last - band.rows.start]
             for top in range(0, len(rows), ROWS_AT_ONCE):
-                yield self._band_planes(rows[top : top + ROWS_AT_ONCE])
+                yield rows[top : top + ROWS_AT_ONCE]
 
     def _band_planes(self, samples: Array) -> Planes:
         """Planes of rows [row, column, (Y, U, V)], chroma subsampled as it was coded."""
@@ -86,21 +126,21 @@ class Reconstruction:
         """Where synthesis gets its latents from."""
         return latent_source(self.symbols, self.stream.tools, self.networks.shared)
 
-    @cached_property
-    def planes(self) -> Planes:
-        """The whole displayed picture before filters, in the source's chroma format."""
+    def planes(self, listener: Listener | None = None) -> Planes:
+        """The whole displayed picture before filters, in the source's chroma format; may raise Cancelled."""
         picture = self.stream.picture
         samples = np.empty((3, picture.height, picture.width), np.float32)
-        plan = plan_bands(picture, self.operating_point, self.patch)
-        for band, rows in synthesise_bands(plan, self.latents, self.networks.synthesis, range(picture.width)):
-            samples[:, band.rows.start : band.rows.stop] = rows.transpose(2, 0, 1)
+        top = 0
+        for rows in self._synthesised_rows(Rectangle(0, 0, picture.height, picture.width), listener):
+            samples[:, top : top + len(rows)] = rows.transpose(2, 0, 1)
+            top += len(rows)
         y, u, v = samples
         return from_synthesis(y, u, v, picture)
 
-    def filtered(self, filters: bool) -> Planes:
-        """The whole displayed picture after the post-filters, or without them."""
+    def filtered(self, filters: bool, listener: Listener | None = None) -> Planes:
+        """The whole displayed picture after the post-filters, or without them; may raise Cancelled."""
         return apply_filters(
-            self.planes,
+            self.planes(listener),
             self.stream.tools,
             self.stream.picture,
             self.symbols.decoded.lef_sigma,
@@ -119,5 +159,6 @@ class Reconstruction:
                 named[f"psi_{i.suffix}"] = psi[i].transpose(2, 0, 1)
                 named[f"y_hat_{i.suffix}"] = y_hat[i].transpose(2, 0, 1)
         if planes:
-            named |= {"plane_Y": self.planes.y, "plane_U": self.planes.u, "plane_V": self.planes.v}
+            before_filters = self.planes()
+            named |= {"plane_Y": before_filters.y, "plane_U": before_filters.u, "plane_V": before_filters.v}
         return named

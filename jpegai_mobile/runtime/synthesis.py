@@ -5,47 +5,70 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..codestream.tiling import Rectangle
+from ..image.planes import Planes
+from ..native.samples import from_raw
 from .latent_source import Latents, LatentSource
 from .model_networks import ModelNetworks
 from .patches import Band, Patch
 
 Array = NDArray[np.float32]
+Finish = Callable[[Planes], NDArray[Any]]
+"""From samples 0..255 to what is wanted of them, [row, column, 3]."""
+
+
+def interleaved(planes: Planes) -> Array:
+    """Samples [row, column, (Y, U, V)]."""
+    return np.stack([planes.y, planes.u, planes.v], axis=2)
 
 
 def synthesise_bands(
-    bands: Iterable[Band], source: LatentSource, networks: Sequence[ModelNetworks], columns: range
-) -> Iterator[tuple[Band, Array]]:
+    bands: Iterable[Band],
+    source: LatentSource,
+    networks: Sequence[ModelNetworks],
+    columns: range,
+    finish: Finish = interleaved,
+    dtype: DTypeLike = np.float32,
+    on_patch: Callable[[int], None] | None = None,
+) -> Iterator[tuple[Band, NDArray[Any]]]:
     """Every band with its samples: float32 [row, column, (Y, U, V)], 0..255, chroma at full resolution.
 
-    `columns` are those of the picture that a band holds. One patch is computed per element of `networks` at a time;
-    the result does not depend on how many there are.
+    `columns` are those of the picture that a band holds. `finish` converts the samples of a patch to `dtype`, where
+    something smaller than floats is wanted. The array of a band is overwritten by the next one. One patch is computed
+    per element of `networks` at a time; the result does not depend on how many there are. `on_patch` is told how many
+    samples were added; an exception of it ends the work.
     """
     idle: SimpleQueue[ModelNetworks] = SimpleQueue()
     for one in networks:
         idle.put(one)
 
-    def compute(work: tuple[Patch, Rectangle, Latents]) -> tuple[Rectangle, Array]:
+    def compute(work: tuple[Patch, Rectangle, Latents]) -> tuple[Rectangle, NDArray[Any]]:
         patch, window, latents = work
         one = idle.get()
         try:
-            return patch.core, _synthesise_patch(patch, window, latents, one)
+            samples = _synthesise_patch(patch, window, latents, one)
         finally:
             idle.put(one)
+        return patch.core, finish(samples)
 
+    rows = np.empty((0, len(columns), 3), dtype)
     with ThreadPoolExecutor(len(networks)) as pool:
-        run: Callable[..., Iterator[tuple[Rectangle, Array]]] = pool.map if len(networks) > 1 else map
+        run: Callable[..., Iterator[tuple[Rectangle, NDArray[Any]]]] = pool.map if len(networks) > 1 else map
         for band in bands:
-            samples = np.empty((len(band.rows), len(columns), 3), np.float32)
+            if len(rows) < len(band.rows):
+                rows = np.empty((len(band.rows), len(columns), 3), dtype)
             place = Rectangle(band.rows.start, columns.start, band.rows.stop, columns.stop)
-            for core, patch_samples in run(compute, _work(band, source)):
+            for core, samples in run(compute, _work(band, source)):
                 kept = core.intersection(place)
-                samples[kept.relative_to(place).slices] = patch_samples[kept.relative_to(core).slices]
-            yield band, samples
+                rows[kept.relative_to(place).slices] = samples[kept.relative_to(core).slices]
+                if on_patch is not None:
+                    on_patch(kept.height * kept.width)
+            yield band, rows[: len(band.rows)]
 
 
 def _work(band: Band, source: LatentSource) -> Iterator[tuple[Patch, Rectangle, Latents]]:
@@ -56,13 +79,10 @@ def _work(band: Band, source: LatentSource) -> Iterator[tuple[Patch, Rectangle, 
             yield patch, band.latents, latents
 
 
-def _synthesise_patch(patch: Patch, window: Rectangle, latents: Latents, networks: ModelNetworks) -> Array:
-    """The core of a patch as samples [row, column, (Y, U, V)]."""
+def _synthesise_patch(patch: Patch, window: Rectangle, latents: Latents, networks: ModelNetworks) -> Planes:
+    """The samples of the core of a patch."""
     luma, chroma = (component[patch.latents.relative_to(window).slices] for component in latents)
-    samples = np.empty((*patch.extent, 3), np.float32)
-    samples[..., 0] = networks.synthesis_luma(luma, patch.extent)
-    samples[..., 1:] = networks.synthesis_chroma(luma, chroma, patch.extent)
-    inside = samples[patch.core_in_window.slices]
-    inside *= np.float32(128)
-    inside += np.float32(127.5)
-    return np.clip(inside, 0, 255, out=inside)
+    inside = patch.core_in_window.slices
+    y = from_raw(networks.synthesis_luma(luma, patch.extent)[inside])
+    raw = networks.synthesis_chroma(luma, chroma, patch.extent)[inside]
+    return Planes(y, from_raw(raw[..., 0]), from_raw(raw[..., 1]))

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..codestream.picture_header import PictureHeader
 from ..codestream.tiling import Rectangle
 from ..image.chroma import FORMAT_444, to_444
+from ..image.colour import Samples, sample_type
 from ..image.layout import PictureLayout
-from ..image.planes import Planes, cropped
+from ..image.planes import Planes, cropped, join_bands
 from ..image.scaling import BoxScaler, scaled_size
+from ..native.samples import yuv_to_rgb
+from .progress import Listener
 from .reconstruction import Reconstruction
+
+
+class RowTarget(Protocol):
+    """Takes the rows of a picture from top to bottom, as `image.output.RowWriter` does."""
+
+    @property
+    def takes_rgb(self) -> bool:
+        """Whether `write_rgb` may be called."""
+
+    def write_rgb(self, rgb: Samples) -> None:
+        """The next rows as RGB samples."""
+
+    def write_rows(self, rows: Planes) -> None:
+        """The next rows as planes."""
 
 
 @dataclass(frozen=True)
@@ -38,27 +59,65 @@ class View:
             return layout
         return replace(layout, size=scaled_size(self._size(picture), self.factor), subsampling=FORMAT_444)
 
-    def bands(self, reconstruction: Reconstruction, filters: bool) -> Iterator[Planes]:
+    def write(
+        self, reconstruction: Reconstruction, writer: RowTarget, filters: bool = True, listener: Listener | None = None
+    ) -> None:
+        """Hand the view's rows to a writer that was opened for its layout, while they are decoded.
+
+        Raises Cancelled when `listener` asks to stop.
+        """
+        if writer.takes_rgb and self._streams_rgb(reconstruction, filters):
+            for rgb in reconstruction.rgb_bands(self.region, listener):
+                writer.write_rgb(rgb)
+        else:
+            for band in self.bands(reconstruction, filters, listener):
+                writer.write_rows(band)
+
+    def rgb(self, reconstruction: Reconstruction, filters: bool = True, listener: Listener | None = None) -> Samples:
+        """The view as one array of RGB samples [row, column, 3]; a YUV picture is converted by BT.709.
+
+        Raises Cancelled when `listener` asks to stop.
+        """
+        picture = reconstruction.stream.picture
+        if not self._streams_rgb(reconstruction, filters):
+            planes = join_bands(self.bands(reconstruction, filters, listener))
+            return yuv_to_rgb(to_444(planes), picture.bit_depth)
+        samples: NDArray[Any] = np.empty((*self._size(picture), 3), sample_type(picture.bit_depth))
+        row = 0
+        for rgb in reconstruction.rgb_bands(self.region, listener):
+            samples[row : row + len(rgb)] = rgb
+            row += len(rgb)
+        return samples
+
+    def _streams_rgb(self, reconstruction: Reconstruction, filters: bool) -> bool:
+        return self.factor == 1 and reconstruction.streams_rgb(filters)
+
+    def bands(
+        self, reconstruction: Reconstruction, filters: bool, listener: Listener | None = None
+    ) -> Iterator[Planes]:
         """The view from top to bottom, in its layout.
 
         Equal to the same part of the whole picture bit for bit. Where rows can be streamed (see
-        `Reconstruction.streams_rows`) and chroma is not subsampled, only what the region needs is computed.
+        `Reconstruction.streams_rows`) and chroma is not subsampled, only what the region needs is computed. Raises
+        Cancelled when `listener` asks to stop.
         """
         picture = reconstruction.stream.picture
         if self == View():
-            yield from reconstruction.bands(filters)
+            yield from reconstruction.bands(filters, None, listener)
             return
         scaler = BoxScaler(self._size(picture), self.factor)
-        for band in self._full_size_bands(reconstruction, filters):
+        for band in self._full_size_bands(reconstruction, filters, listener):
             yield scaler.feed(band)
 
-    def _full_size_bands(self, reconstruction: Reconstruction, filters: bool) -> Iterator[Planes]:
+    def _full_size_bands(
+        self, reconstruction: Reconstruction, filters: bool, listener: Listener | None
+    ) -> Iterator[Planes]:
         """4:4:4 rows of the region."""
         picture = reconstruction.stream.picture
         if picture.source_subsampling == FORMAT_444:
-            yield from reconstruction.bands(filters, self.region)
+            yield from reconstruction.bands(filters, self.region, listener)
             return
-        whole = to_444(reconstruction.filtered(filters))
+        whole = to_444(reconstruction.filtered(filters, listener))
         yield cropped(whole, self.region or Rectangle(0, 0, *whole.size), FORMAT_444)
 
     def _size(self, picture: PictureHeader) -> tuple[int, int]:
