@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.rate_distortion.metrics import psnr
 from converters.convert import Selection, convert
 from converters.packed_checkpoint import open_checkpoints
 from jpegai_mobile.bench.results import write_result
@@ -128,12 +129,6 @@ def quality(photos: Sequence[Path], rates: Sequence[float], encoder: Encoder, de
 def _decoded(decoder: Decoder, data: bytes, point: str, precision: str) -> NDArray[np.generic]:
     picture = decoder.decode(data, DecodeOptions(operating_point=point, precision=precision))
     return yuv_to_rgb(to_444(picture.planes), 8)
-
-
-def psnr(first: NDArray[np.generic], second: NDArray[np.generic]) -> float:
-    """PSNR in dB of 8-bit samples; infinite where they are equal."""
-    error = float(np.mean(np.square(first.astype(np.float64) - second.astype(np.float64))))
-    return float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
 
 
 def print_means(rows: Sequence[Row]) -> None:
