@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.rate_distortion.metrics import psnr
 from converters.convert import Selection, convert
-from converters.packed_checkpoint import open_checkpoints
+from converters.open_checkpoints import open_checkpoints
 from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.bench.timing import interleaved
 from jpegai_mobile.encoder.encoder import Encoder

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -36,10 +38,50 @@ class CheckpointFile:
     name: str
     """Name in the tree, after aliases."""
     sha256: str
-    tensors: dict[str, NDArray[np.generic]]
+    tensors: Mapping[str, NDArray[np.generic]]
+
+    def where(self, tensor: str) -> str:
+        """How errors name one of its tensors."""
+        return f"{self.name}: tensor {tensor!r}"
 
 
-class CheckpointTree:
+class Checkpoints(ABC):
+    """The checkpoint files of one codec, by their names in the reference's tree, in whatever form they are kept."""
+
+    root: Path
+    """Folder or file, for messages."""
+    licence = ""
+    """Terms that come with the weights, if any."""
+
+    @property
+    @abstractmethod
+    def sources(self) -> dict[str, str]:
+        """File -> SHA-256 of what has been read so far."""
+
+    @abstractmethod
+    def holds(self, name: str) -> bool:
+        """Whether the checkpoint file `name` is there."""
+
+    @abstractmethod
+    def read(self, name: str) -> CheckpointFile:
+        """The checkpoint file `name`. Raises BundleError when it is absent or unsound."""
+
+    @property
+    def models(self) -> tuple[int, ...]:
+        """Indices of the models whose entropy part is there for both components."""
+        models = range(len(MODEL_SUFFIXES))
+        return tuple(m for m in models if all(self.holds(common_name(c, m)) for c in COMPONENTS))
+
+    def common(self, component: str, model: int) -> CheckpointFile:
+        """Entropy part, hyper encoder, hyper decoder and (luma) context model of a component."""
+        return self.read(common_name(component, model))
+
+    def eicci(self, operating_point: str, index: int) -> CheckpointFile:
+        """Network `index` (0..9) of the eICCI bank that `operating_point` uses."""
+        return self.read(eicci_name(self.root, operating_point, index))
+
+
+class CheckpointTree(Checkpoints):
     """A folder in the reference software's layout; files are read when asked for, each once."""
 
     def __init__(self, root: Path) -> None:
@@ -49,12 +91,6 @@ class CheckpointTree:
         self.root = root
         self._aliases = _read_aliases(root / "aliases.json")
         self._files: dict[str, CheckpointFile] = {}
-
-    @property
-    def models(self) -> tuple[int, ...]:
-        """Indices of the models whose entropy part is there for both components."""
-        models = range(len(MODEL_SUFFIXES))
-        return tuple(m for m in models if all(self.holds(common_name(c, m)) for c in COMPONENTS))
 
     @property
     def sources(self) -> dict[str, str]:
@@ -76,14 +112,6 @@ class CheckpointTree:
             digest = hashlib.sha256(data).hexdigest()
             self._files[stored] = CheckpointFile(stored, digest, parse_state_dict(data, str(path)))
         return self._files[stored]
-
-    def common(self, component: str, model: int) -> CheckpointFile:
-        """Entropy part, hyper encoder, hyper decoder and (luma) context model of a component."""
-        return self.read(common_name(component, model))
-
-    def eicci(self, operating_point: str, index: int) -> CheckpointFile:
-        """Network `index` (0..9) of the eICCI bank that `operating_point` uses."""
-        return self.read(eicci_name(self.root, operating_point, index))
 
     def _stored_name(self, name: str) -> str:
         return name if (self.root / name).is_file() else self._aliases.get(name, name)
@@ -120,7 +148,7 @@ def network_parameters(file: CheckpointFile, graph: Graph) -> dict[str, NDArray[
     """
     parameters = {}
     for name, shape in graph.parameter_shapes().items():
-        where = f"{file.name}: tensor {name!r}"
+        where = file.where(name)
         tensor = file.tensors.get(name)
         if tensor is None:
             raise BundleError(f"{where} is missing ({graph.name} needs it)")
@@ -131,7 +159,7 @@ def network_parameters(file: CheckpointFile, graph: Graph) -> dict[str, NDArray[
         with np.errstate(over="ignore"):
             parameters[name] = tensor.astype(np.float32)
         if not np.isfinite(parameters[name]).all():
-            raise BundleError(f"{where} does not fit float32")
+            raise BundleError(f"{where} holds a NaN, or a number that does not fit float32")
     return parameters
 
 

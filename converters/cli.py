@@ -13,11 +13,12 @@ from jpegai_mobile.errors import JpegAiError
 from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.manifest import OPERATING_POINTS, PRECISIONS, TARGETS
 
-from .checkpoint import MODEL_SUFFIXES, CheckpointTree
+from .checkpoint import MODEL_SUFFIXES, Checkpoints
 from .convert import Selection, convert
 from .coreml import COARSEST_GRID, DEFAULT_TILES, MAX_TILE
 from .errors import ConversionError
-from .packed_checkpoint import PackedCheckpoint, open_checkpoints, pack
+from .open_checkpoints import open_checkpoints
+from .packed_checkpoint import pack
 from .report.facts import bundle_facts
 from .report.page import report_page
 from .report.text import report_text
@@ -29,7 +30,8 @@ NO_LICENCE = "not stated; the terms of the checkpoints apply"
 _EXAMPLES = """\
 examples:
   jpegai-convert checkpoints -o models.bundle
-      everything a decoder needs for every model of a checkpoint tree
+      everything a decoder needs for every model of a checkpoint tree, or of a folder that the reference's
+      export_models.sh wrote
   jpegai-convert weights/own_model1.zip -o models.zip
       the same from a packed checkpoint, as a zip
   jpegai-convert weights/own_model1.zip weights/own_model1_encoder.zip -o own.bundle --parts decoder,encoder
@@ -73,8 +75,7 @@ def _convert(options: argparse.Namespace) -> int:
         coreml_tiles=options.coreml_tiles,
     )
     writer = convert(source, selection, options.calibration)
-    licence = options.licence or (source.licence if isinstance(source, PackedCheckpoint) else NO_LICENCE)
-    written = writer.write(options.output, source.sources, licence)
+    written = writer.write(options.output, source.sources, options.licence or source.licence or NO_LICENCE)
     for name, size in written.items():
         print(f"{size:>12,}  {name}")
     print(f"{sum(written.values()):>12,}  bytes in {len(written)} files: {options.output}")
@@ -94,9 +95,11 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _pack(options: argparse.Namespace) -> int:
-    source = CheckpointTree(*options.checkpoints)
+    source = open_checkpoints(*options.checkpoints)
     models = options.models or _models_present(source)
-    data = pack(source, models, options.operating_points, options.licence or NO_LICENCE, options.parts)
+    data = pack(
+        source, models, options.operating_points, options.licence or source.licence or NO_LICENCE, options.parts
+    )
     try:
         options.output.write_bytes(data)
     except OSError as error:
@@ -105,17 +108,17 @@ def _pack(options: argparse.Namespace) -> int:
     return 0
 
 
-def _models_present(source: CheckpointTree) -> tuple[int, ...]:
+def _models_present(source: Checkpoints) -> tuple[int, ...]:
     if not source.models:
-        raise ConversionError(f"{source.root}: holds no model, VM_common_int/Y_*.pth and UV_*.pth")
+        raise ConversionError(f"{source.root}: holds no model, neither VM_common_int/*.pth nor common/model_*/ in ONNX")
     return source.models
 
 
 def _convert_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="jpegai-convert",
-        description="Convert checkpoints of the reference software's layout, or a packed checkpoint, "
-        "to a model bundle for jpegai.",
+        description="Convert checkpoints of the reference software (PyTorch files, or its export in ONNX and CSV), "
+        "or a packed checkpoint, to a model bundle for jpegai.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

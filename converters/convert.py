@@ -15,7 +15,7 @@ from jpegai_mobile.networks.graph import Graph
 from jpegai_mobile.runtime.manifest import NetworkKey
 
 from .bundle_writer import BundleWriter
-from .checkpoint import COMPONENTS, CheckpointFile, CheckpointTree, network_parameters
+from .checkpoint import COMPONENTS, CheckpointFile, Checkpoints, network_parameters
 from .coreml import DEFAULT_TILES, emit_coreml
 from .entropy_model import entropy_model
 from .quantisation.quantise import quantise
@@ -48,7 +48,7 @@ class _Data:
     """The samples come from no picture."""
 
 
-def convert(source: CheckpointTree, selection: Selection, calibration: Path | None = None) -> BundleWriter:
+def convert(source: Checkpoints, selection: Selection, calibration: Path | None = None) -> BundleWriter:
     """The bundle, not written yet; `calibration` is a folder of pictures or code streams for int8 activations.
 
     Raises BundleError or ConversionError, naming file and tensor.
@@ -65,7 +65,7 @@ def convert(source: CheckpointTree, selection: Selection, calibration: Path | No
 
 
 def _add_model(
-    writer: BundleWriter, source: CheckpointTree, selection: Selection, model: int, calibration: Path | None
+    writer: BundleWriter, source: Checkpoints, selection: Selection, model: int, calibration: Path | None
 ) -> None:
     writer.add_entropy_model(model, entropy_model(source.common("y", model), source.common("uv", model)).to_bytes())
     wanted = topologies(selection.parts, selection.operating_points)
@@ -79,7 +79,7 @@ def _add_model(
         _add(writer, file, topology, model, topology[2], selection, data)
 
 
-def _calibration_bundle(source: CheckpointTree, model: int) -> BundleWriter:
+def _calibration_bundle(source: Checkpoints, model: int) -> BundleWriter:
     """The networks that lead to the latents, in float32; those of an encoder where there are any."""
     has_encoder = source.holds(checkpoint_name(("analysis", "y", None), model))
     parts = ["decoder", "encoder"] if has_encoder else ["decoder"]

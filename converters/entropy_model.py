@@ -84,11 +84,11 @@ def _component(file: CheckpointFile, channels: int) -> ComponentTables:
     try:
         gain = gain_vector(gains)
     except ValueError as error:
-        raise BundleError(f"{_where(file, GAIN)} {error}") from error
+        raise BundleError(f"{file.where(GAIN)} {error}") from error
     try:
         z_cumulative = cumulative_table(frequencies)
     except ValueError as error:
-        raise BundleError(f"{_where(file, Z_FREQUENCIES)} {error}") from error
+        raise BundleError(f"{file.where(Z_FREQUENCIES)} {error}") from error
     first, second, third = (
         _layer(file, layer, shape) for layer, shape in zip(SCALE_DECODER_LAYERS, layer_shapes(channels), strict=True)
     )
@@ -102,33 +102,29 @@ def _layer(file: CheckpointFile, layer: str, shape: tuple[int, int, int]) -> Int
     bias = _tensor(file, f"{layer}.bias", np.integer, (out_channels,))
     shift = _tensor(file, f"{layer}.per_channel_shifts", np.integer, (1, out_channels, 1, 1))
     if np.any((bias < -MAX_BIAS) | (bias > MAX_BIAS)):
-        raise BundleError(f"{_where(file, f'{layer}.bias')} has a value beyond 2^30")
+        raise BundleError(f"{file.where(f'{layer}.bias')} has a value beyond 2^30")
     if np.any((shift < 0) | (shift > MAX_SHIFT)):
-        raise BundleError(f"{_where(file, f'{layer}.per_channel_shifts')} has a value outside 0..{MAX_SHIFT}")
+        raise BundleError(f"{file.where(f'{layer}.per_channel_shifts')} has a value outside 0..{MAX_SHIFT}")
     return IntegerConvolution(weight, bias.astype(np.int32), shift.reshape(out_channels).astype(np.uint8))
 
 
 def _check_quantized(file: CheckpointFile, name: str) -> None:
     """A checkpoint in the middle of training holds floats in disguise; it says so in a flag."""
     if not _tensor(file, name, np.bool_, (1,))[0]:
-        raise BundleError(f"{_where(file, name)} is false: the tables were never made integers")
+        raise BundleError(f"{file.where(name)} is false: the tables were never made integers")
 
 
 def _tensor(file: CheckpointFile, name: str, dtype: type[Any], shape: tuple[int | None, ...]) -> NDArray[Any]:
     if name not in file.tensors:
-        raise BundleError(f"{_where(file, name)} is missing")
+        raise BundleError(f"{file.where(name)} is missing")
     tensor = file.tensors[name]
     if not np.issubdtype(tensor.dtype, dtype):
-        raise BundleError(f"{_where(file, name)} has type {tensor.dtype}, not {dtype.__name__}")
+        raise BundleError(f"{file.where(name)} has type {tensor.dtype}, not {dtype.__name__}")
     if len(tensor.shape) != len(shape) or any(
         size not in (None, actual) for actual, size in zip(tensor.shape, shape, strict=True)
     ):
         expected = tuple("any" if size is None else size for size in shape)
-        raise BundleError(f"{_where(file, name)} has shape {tensor.shape}, not {expected}")
+        raise BundleError(f"{file.where(name)} has shape {tensor.shape}, not {expected}")
     if not np.isfinite(tensor).all():
-        raise BundleError(f"{_where(file, name)} has values that are not finite")
+        raise BundleError(f"{file.where(name)} has values that are not finite")
     return tensor
-
-
-def _where(file: CheckpointFile, name: str) -> str:
-    return f"{file.name}: tensor {name!r}"

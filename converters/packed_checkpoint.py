@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from jpegai_mobile.errors import BundleError
 from jpegai_mobile.networks.catalogue import build
 
-from .checkpoint import COMPONENTS, CheckpointFile, CheckpointTree, common_name
+from .checkpoint import COMPONENTS, CheckpointFile, Checkpoints, common_name
 from .entropy_model import TENSOR_NAMES as ENTROPY_TENSORS
 from .source_networks import checkpoint_name, topologies
 from .state_dict import read_file
@@ -54,8 +54,8 @@ _DAMAGE = (
 )
 
 
-class PackedCheckpoint(CheckpointTree):
-    """A packed file, or several that were made from one tree, behind the interface of that tree."""
+class PackedCheckpoint(Checkpoints):
+    """A packed file, or several that were made from the same checkpoints."""
 
     def __init__(self, path: Path, *more: Path) -> None:
         """Read everything. Raises BundleError, naming file and tensor, when a file is not sound."""
@@ -96,13 +96,8 @@ class PackedCheckpoint(CheckpointTree):
         return self._files[name]
 
 
-def open_checkpoints(path: Path, *more: Path) -> CheckpointTree:
-    """A checkpoint tree, or packed checkpoints of one tree. Raises BundleError when `path` is neither."""
-    return PackedCheckpoint(path, *more) if more or path.is_file() else CheckpointTree(path)
-
-
 def pack(
-    source: CheckpointTree,
+    source: Checkpoints,
     models: Sequence[int],
     operating_points: Sequence[str],
     licence: str,
@@ -119,7 +114,7 @@ def pack(
         described = {}
         for tensor_name in tensor_names:
             if tensor_name not in file.tensors:
-                raise BundleError(f"{file.name}: tensor {tensor_name!r} is missing")
+                raise BundleError(f"{file.where(tensor_name)} is missing")
             stored = _narrowed(file.tensors[tensor_name])
             described[tensor_name] = {"type": stored.dtype.name, "shape": stored.shape}
             entries[f"{name}/{tensor_name}"] = _by_significance(stored)

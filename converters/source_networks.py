@@ -9,7 +9,7 @@ from jpegai_mobile.networks.catalogue import NetworkKey as Topology
 
 from .checkpoint import (
     EICCI_BANK,
-    CheckpointTree,
+    Checkpoints,
     analysis_name,
     common_name,
     eicci_name,
@@ -43,7 +43,7 @@ def checkpoint_name(topology: Topology, model: int) -> str:
     return common_name(component, model)
 
 
-def eicci_networks(source: CheckpointTree, operating_points: Sequence[str]) -> list[tuple[str, int]]:
+def eicci_networks(source: Checkpoints, operating_points: Sequence[str]) -> list[tuple[str, int]]:
     """(bank, index) of the eICCI networks that a tree has for these operating points; they are optional."""
     if not any(source.root.glob("eICCI_*/")):
         return []

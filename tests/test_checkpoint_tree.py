@@ -131,7 +131,7 @@ def test_parameters_are_checked_against_the_graph(tmp_path: Path) -> None:
         "is missing": {"layer.weight": weight},
         "has shape": {"layer.weight": weight[:3], "layer.bias": bias},
         "has type int8": {"layer.weight": weight.astype(np.int8), "layer.bias": bias},
-        "does not fit float32": {"layer.weight": weight, "layer.bias": bias * 1e300},
+        "holds a NaN, or a number that does not fit float32": {"layer.weight": weight, "layer.bias": bias * 1e300},
     }
     for reason, tensors in forged.items():
         save(tmp_path / "forged.pth", tensors)

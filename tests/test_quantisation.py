@@ -12,7 +12,7 @@ import pytest
 from converters.checkpoint import CheckpointFile, network_parameters
 from converters.cli import main
 from converters.errors import ConversionError
-from converters.packed_checkpoint import open_checkpoints
+from converters.open_checkpoints import open_checkpoints
 from converters.quantisation.affine import RELU6, SAMPLES, Affine, weight_scales, weight_steps
 from converters.quantisation.equalisation import equalised_latents, equalised_products, products
 from converters.quantisation.quantise import channel_ranges, mask_branches, quantise

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.checkpoint import network_parameters
-from converters.packed_checkpoint import open_checkpoints
+from converters.open_checkpoints import open_checkpoints
 from converters.source_networks import checkpoint_name
 from jpegai_mobile.networks.catalogue import build
 from jpegai_mobile.networks.folding import fold
