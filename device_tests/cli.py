@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jpegai_mobile.cli.files import read_input
 from jpegai_mobile.codestream.stream import read_code_stream
-from jpegai_mobile.errors import InvalidStream, JpegAiError
+from jpegai_mobile.errors import JpegAiError
 from jpegai_mobile.image.output_stream import output_stream
 from jpegai_mobile.runtime.default_bundle import bundle_path, open_bundle
 from jpegai_mobile.runtime.entropy_engine import ENGINES
@@ -32,8 +34,8 @@ from .reference_decoder import ReferenceDecoder
 from .report import write_report
 from .results import Results, Verdict
 from .sources import find_sources
-from .streams import StreamFile, find_streams
-from .targets import QEMU, Stage, UnknownTarget, make_target
+from .streams import find_streams
+from .targets import QEMU, Stage, UnknownTarget, make_target, named_targets
 from .targets.patch_bench import PatchBench
 from .text import printable
 from .toolchain import ISAS, setup_command
@@ -147,11 +149,12 @@ def _run(options: argparse.Namespace) -> int:
     sources = find_sources(options.source)
     networks = bundle_path(options.bundle)
     patches = PatchBench(networks, tuple(options.litert)) if options.litert else None
-    targets = [make_target(name, sources, networks, patches) for name in _target_names(options)]
-    streams = _streams(options)
+    targets = [make_target(name, sources, networks, patches) for name in named_targets(options.targets)]
+    streams = find_streams(options.streams, options.match)
     results = Results(__version__, _now(), options.command_line)
-    with open_bundle(options.bundle) as bundle, tempfile.TemporaryDirectory() as folder:
+    with _termination_interrupts(), open_bundle(options.bundle) as bundle, tempfile.TemporaryDirectory() as folder:
         options.output.mkdir(parents=True, exist_ok=True)
+        write_report(results, options.output)  # to fail early, and so that no older report passes for this one
         run_matrix(
             results, targets, streams, bundle, Path(folder),
             decoder=ReferenceDecoder(bundle), jobs=options.jobs, keep=options.output / "traces", progress=_progress,
@@ -165,6 +168,16 @@ def _run(options: argparse.Namespace) -> int:
     return ABSENT if results.absent and not options.allow_absent else 0
 
 
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt, as SIGINT does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _summarise(results: Results, output: Path) -> None:
     counts = ", ".join(f"{results.count(verdict)} {verdict}" for verdict in Verdict if results.count(verdict))
     print(f"{len(results.streams)} streams on {len(results.targets)} targets: {counts or 'nothing was tested'}")
@@ -175,13 +188,13 @@ def _summarise(results: Results, output: Path) -> None:
 
 def _drill(options: argparse.Namespace) -> int:
     sources = find_sources(options.source)
-    names = _target_names(options)
+    names = named_targets(options.targets)
     for name in (*names, options.encoder):
         if name == "python" or make_target(name, sources).stage is not Stage.ENTROPY:
             raise UnknownTarget(f"the target {name} has no float decoder: a drill builds its own")
     drills = []
     with open_bundle(options.bundle) as bundle:
-        for stream in _streams(options):
+        for stream in find_streams(options.streams, options.match):
             _progress(stream.name)
             with tempfile.TemporaryDirectory() as folder:
                 drills.append(
@@ -201,17 +214,6 @@ def _drill(options: argparse.Namespace) -> int:
     if not all(outcome.integer_exact for outcome in outcomes if not outcome.problem):
         return DIVERGENCE
     return ABSENT if any(outcome.problem for outcome in outcomes) else 0
-
-
-def _target_names(options: argparse.Namespace) -> list[str]:
-    return list(dict.fromkeys(options.targets.split(",")))
-
-
-def _streams(options: argparse.Namespace) -> list[StreamFile]:
-    streams = find_streams(options.streams, options.match)
-    if not streams:
-        raise InvalidStream(f"{options.streams}: no NAME.jai or NAME/stream.jai that fits {options.match}")
-    return streams
 
 
 def _now() -> str:

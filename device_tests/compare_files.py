@@ -13,7 +13,7 @@ from .errors import TraceError
 from .reconstruction.comparison import compare_reconstructions
 from .reconstruction.trace import is_reconstruction
 from .results import SCHEMA, Verdict
-from .trace_file import MAGIC, Trace, read_damaged_trace
+from .trace_file import FORMAT, Trace, read_damaged_trace
 
 REPORT_NAME = "report.json"
 LARGEST_REPORT = 1 << 28
@@ -54,8 +54,8 @@ def compare_files(first: Path, second: Path) -> Comparison:
 def _read(path: Path) -> Trace | Report:
     path = path / REPORT_NAME if path.is_dir() else path
     with path.open("rb") as file:
-        start = file.read(len(MAGIC))
-        if start == MAGIC:
+        start = file.read(len(FORMAT))
+        if start == FORMAT:
             return _trace(path, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
         text = start + file.read(LARGEST_REPORT)
     try:
@@ -64,7 +64,7 @@ def _read(path: Path) -> Trace | Report:
             return dict(report)
     except (ValueError, RecursionError):
         pass
-    raise TraceError(f"{path}: neither a trace nor a device report of version {SCHEMA}")
+    raise TraceError(f"{path}: neither a trace nor a device report of schema version {SCHEMA}")
 
 
 def _trace(path: Path, data: memoryview) -> Trace:

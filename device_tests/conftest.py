@@ -6,6 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from jpegai_mobile.errors import JpegAiError
+from jpegai_mobile.runtime.bundle import Bundle
+
+from .sources import find_sources
+from .streams import find_streams
+from .targets import make_target, named_targets
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -17,13 +24,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--bundle", default=None, help="model bundle (default: the tables of the checkout's own streams)")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Options that mean nothing are refused in one line."""
+    try:
+        for name in named_targets(config.getoption("targets")):
+            make_target(name, find_sources())
+        find_streams(config.getoption("streams"))
+        if config.getoption("bundle") is not None:
+            Bundle.open(config.getoption("bundle")).close()
+    except JpegAiError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per target and stream."""
-    from device_tests.streams import find_streams
-
     if "target_name" in metafunc.fixturenames:
-        names = metafunc.config.getoption("targets").split(",")
-        metafunc.parametrize("target_name", names, scope="session")
+        metafunc.parametrize("target_name", named_targets(metafunc.config.getoption("targets")), scope="session")
     if "stream_file" in metafunc.fixturenames:
         streams = find_streams(metafunc.config.getoption("streams"))
         metafunc.parametrize("stream_file", streams, ids=[stream.name for stream in streams])

@@ -13,5 +13,9 @@ class TargetError(JpegAiError):
     """A target that is there failed: its compiler, its program or the connection to it."""
 
 
+class UnreadableStream(JpegAiError):
+    """A stream in a folder cannot be read: it is no file, too large, or refused by the operating system."""
+
+
 class AbsentTarget(JpegAiError):
     """A target is not there; the text names what is missing."""

@@ -67,8 +67,8 @@ def judge(case: Case, keep: Path | None, target: Target, folder: Path, facts: Ta
         target.name,
         judgement.verdict,
         printable(judgement.detail),
-        decode.run.fact("milliseconds"),
-        decode.run.fact("peak_bytes"),
+        decode.run.number("milliseconds"),
+        decode.run.number("peak_bytes"),
         judgement.figures,
     )
 

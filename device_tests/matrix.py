@@ -10,8 +10,9 @@ from pathlib import Path
 
 from jpegai_mobile.errors import BundleError
 
-from .errors import AbsentTarget, TargetError
+from .errors import AbsentTarget, TargetError, UnreadableStream
 from .judgement import judge
+from .programs import no_programs
 from .reference_decoder import ReferenceDecoder
 from .results import Results, TargetFacts, Verdict
 from .streams import EntropyTables, StreamFile, prepare_case
@@ -34,8 +35,8 @@ def run_matrix(
     """Fill `results` with every stream on every target, `jobs` targets at a time.
 
     `decoder` is for targets that run networks, and for pictures. Diverging traces and their references are kept in
-    the folder `keep`. `progress` gets one line per step. When it is interrupted, `results` say so and hold the
-    streams that were finished.
+    the folder `keep`. `progress` gets one line per step. When it is interrupted (KeyboardInterrupt), programs that
+    are running are ended, and `results` say so and hold the streams that were finished.
     """
     with ThreadPoolExecutor(jobs) as pool:
         folders = [workspace / f"target{number}" for number in range(len(targets))]
@@ -47,17 +48,20 @@ def run_matrix(
             for number, stream in enumerate(streams, 1):
                 try:
                     case = prepare_case(stream, bundle, workspace, decoder)
-                except BundleError as error:
+                except (BundleError, UnreadableStream) as error:
                     results.skipped.append(f"stream {stream.name}: {error}")
                     continue
                 cells = list(pool.map(partial(judge, case, keep), targets, folders, results.targets))
-                results.streams.append(case.facts)
                 results.cells += cells
+                results.streams.append(case.facts)
                 bad = [f"{cell.target} {cell.verdict}" for cell in cells if cell.verdict.bad]
                 progress(f"[{number}/{len(streams)}] {stream.name}: {', '.join(bad) or 'all agree'}")
         except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
+            with no_programs():
+                pool.shutdown(cancel_futures=True)
             results.interrupted = True
+            late = targets[len(results.targets) :]
+            results.skipped += [f"interrupted: target {target.name} was not made ready" for target in late]
             results.skipped.append(f"interrupted: {len(streams) - len(results.streams)} streams were not tested")
     results.skipped += _left_out(results)
 

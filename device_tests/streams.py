@@ -14,10 +14,14 @@ from jpegai_mobile.codestream.stream import CodeStream, read_code_stream
 from jpegai_mobile.errors import BundleError, InvalidStream, JpegAiError
 
 from .engine_traces import STATUS, engine_trace
+from .errors import UnreadableStream
 from .reference_decoder import Picture, ReferenceDecoder
 from .results import StreamFacts
 from .text import printable
 from .trace_file import Trace, read_trace
+
+LARGEST_STREAM = 1 << 30
+"""Bytes of a stream that is tested."""
 
 
 class EntropyTables(Protocol):
@@ -82,16 +86,20 @@ class Case:
 def find_streams(folder: Path, pattern: str = "*") -> list[StreamFile]:
     """`NAME.jai` and `NAME/stream.jai` below a folder, whose NAME fits a shell pattern; in the order of names.
 
-    Characters that cannot be printed are escaped in names. Raises InvalidStream when two streams have one name.
+    Characters that cannot be printed are escaped in names. Raises InvalidStream for what is no folder, when two
+    streams have one name, and when there is none that fits.
     """
+    if not folder.is_dir():
+        raise InvalidStream(f"{folder}: not a folder")
     found = [StreamFile(printable(path.stem), path) for path in folder.glob("*.jai")]
     found += [StreamFile(printable(path.parent.name), path) for path in folder.glob("*/stream.jai")]
     name, count = next(iter(Counter(stream.name for stream in found).most_common(1)), ("", 0))
     if count > 1:
         raise InvalidStream(f"{folder}: there are {count} streams {name}")
-    return sorted(
-        (stream for stream in found if fnmatch.fnmatchcase(stream.name, pattern)), key=lambda stream: stream.name
-    )
+    fitting = [stream for stream in found if fnmatch.fnmatchcase(stream.name, pattern)]
+    if not fitting:
+        raise InvalidStream(f"{folder}: no NAME.jai or NAME/stream.jai that fits {pattern}")
+    return sorted(fitting, key=lambda stream: stream.name)
 
 
 def prepare_case(
@@ -100,9 +108,9 @@ def prepare_case(
     """The reference trace of a stream, made by the native engine in this process.
 
     A stream that is refused is a case too: every target must refuse it alike. Raises BundleError when the bundle
-    does not hold the stream's model.
+    does not hold the stream's model, UnreadableStream when there are no bytes to be had.
     """
-    data = stream.path.read_bytes()
+    data = _read(stream.path)
     parsed = _parsed(data)
     model = bundle.entropy_model_bytes(bundle.models()[0] if parsed is None else parsed.picture.model_id)
     tables = workspace / f"entropy_{hashlib.sha256(model).hexdigest()[:16]}.bin"
@@ -116,6 +124,17 @@ def prepare_case(
     except JpegAiError as refused:
         status, error = STATUS[type(refused)], str(refused)
     return Case(stream.path, tables, _facts(stream.name, data, parsed, trace, error), trace, status, decoder)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            raise UnreadableStream("not a file")
+        if path.stat().st_size > LARGEST_STREAM:
+            raise UnreadableStream(f"more than {LARGEST_STREAM:,} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableStream(error.strerror or str(error)) from error
 
 
 def _parsed(data: bytes) -> CodeStream | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 import platform
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import AbsentTarget, TargetError
+from .programs import run_program
 from .sources import TraceSources
 
 COMPILERS = ("gcc", "clang", "zig")
@@ -149,16 +149,10 @@ class Build:
 
 def compile_to(output: Path, command: list[str]) -> None:
     """Run a compiler; raises TargetError with its first error."""
-    command = [*command, "-o", str(output)]
-    try:
-        result = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False, timeout=BUILD_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        raise TargetError(f"{Path(command[0]).name} builds {output.name} for more than {BUILD_SECONDS} s") from None
-    if result.returncode:
-        lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
-        error = next((line for line in lines if "error" in line), lines[-1])
+    run = run_program([*command, "-o", str(output)], BUILD_SECONDS)
+    if run.status:
+        first = next((line for line in run.errors.splitlines() if "error" in line), run.message)
+        error = first or f"exit status {run.status}"
         raise TargetError(f"{Path(command[0]).name} cannot build {output.name}: {error}")
 
 

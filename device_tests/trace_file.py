@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from .errors import TraceError
 
-MAGIC = b"JAITRAC3"
+FORMAT, VERSION = b"JAITRAC", b"3"
+MAGIC = FORMAT + VERSION
 HASH_SIZE = 32
 MAX_RANK = 3
 TYPES = {code: np.dtype(code).newbyteorder("<") for code in "bBhiIf"}
@@ -71,8 +72,10 @@ def read_trace(data: bytes | memoryview) -> Trace:
 def read_damaged_trace(data: bytes | memoryview) -> Trace:
     """A trace whose stored hashes need not fit its records. Raises TraceError when it has no records to be read."""
     data = memoryview(data)
-    if data[: len(MAGIC)] != MAGIC:
-        raise TraceError(f"not a trace: it does not begin with {MAGIC.decode()}")
+    if data[: len(FORMAT)] != FORMAT:
+        raise TraceError(f"not a trace: it does not begin with {FORMAT.decode()}")
+    if data[len(FORMAT) : len(MAGIC)] != VERSION:
+        raise TraceError(f"byte {len(FORMAT)}: not a trace of version {VERSION.decode()}")
     position, records, hashes, damage = len(MAGIC), dict[str, Record](), hashlib.sha256(), list[str]()
     while _part(data, position, 1)[0]:
         start, (record, stored, position) = position, _read_record(data, position)

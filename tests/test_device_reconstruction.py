@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 
 from converters.cli import main as convert
 from device_tests.cli import main
-from device_tests.reconstruction.comparison import compare_reconstructions
+from device_tests.reconstruction.comparison import ROUNDED_PLANES, compare_reconstructions
+from device_tests.reconstruction.trace import PRECISION
 from device_tests.reference_decoder import ReferenceDecoder
 from device_tests.sources import find_sources
 from device_tests.targets import UnknownTarget, litert, make_target
@@ -83,7 +85,15 @@ def test_tolerances(trace: Trace) -> None:
     (near,) = [d for d in compare_reconstructions(trace, changed(other_hash, "plane_U.small", 0.002)) if not d.equal]
     assert (near.name, near.within) == ("plane_U", True)
     (far,) = [d for d in compare_reconstructions(trace, changed(other_hash, "plane_U.small", 0.01)) if not d.within]
-    assert str(far) == "plane_U differs by 0.01 (tolerance 0.003)"
+    assert str(far) == "plane_U differs by 0.01 in small (tolerance 0.003)"
+    for precision, tolerance in ROUNDED_PLANES.items():
+        rounded = replace(trace, records=(Record(PRECISION, np.frombuffer(precision, np.uint8)), *trace.records[1:]))
+        for by, within in ((0.9, True), (1.1, False)):
+            moved = changed(other_hash, "plane_U.small", by * tolerance.small)
+            assert all(d.within for d in compare_reconstructions(rounded, moved)) == within
+    unordered = changed(other_hash, "plane_U.statistics", float("nan"))
+    (infinite,) = [d for d in compare_reconstructions(trace, unordered) if not d.within]
+    assert (infinite.name, infinite.largest) == ("plane_U", float("inf"))
     missing = read_trace(b"".join(write_trace(r for r in trace.records if not r.name.startswith("psi_y"))))
     (absent,) = [d for d in compare_reconstructions(trace, missing) if not d.within]
     assert (absent.name, absent.largest) == ("psi_y", float("inf"))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -50,6 +53,13 @@ def streams(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(streams: Path, bundle: str, report: Path, targets: str, *more: str) -> int:
     words = ["run", "--targets", targets, "--streams", str(streams), "--bundle", bundle, "-o", str(report)]
     return main([*words, *more])
+
+
+def copied_sources(folder: Path) -> Path:
+    """The sources of jai-trace, to be broken."""
+    for part in ("entropy", "trace"):
+        shutil.copytree(NATIVE / part, folder / "source" / "native" / part)
+    return folder / "source"
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +109,7 @@ def test_an_absent_target_is_an_exit_code_of_its_own(streams: Path, bundle: str,
 @pytest.fixture(scope="module")
 def faulty_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sources whose sigma is one too high in one place, late enough not to matter to any table."""
-    source = tmp_path_factory.mktemp("source")
-    for folder in ("entropy", "trace"):
-        shutil.copytree(NATIVE / folder, source / "native" / folder)
+    source = copied_sources(tmp_path_factory.mktemp("faulty"))
     program = source / "native" / "trace" / "jai_trace.c"
     text = program.read_text()
     before = "put_array(t, \"sigma\", suffix, 'i', a->sigma, shape, 3);"
@@ -133,13 +141,11 @@ def test_a_divergence_is_found_named_and_kept(
 
 
 def test_the_cause_of_damage_is_found(streams: Path, bundle: str, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    for folder in ("entropy", "trace"):
-        shutil.copytree(NATIVE / folder, source / "native" / folder)
+    source = copied_sources(tmp_path)
     header = source / "native" / "entropy" / "skip_mode.h"
     header.write_text(header.read_text().replace("JAI_SKIP_THRESHOLD = 382", "JAI_SKIP_THRESHOLD = 381"))
     report = tmp_path / "report"
-    assert run(streams, bundle, report, "host", "--match", "whole", "--source", str(source)) == 1
+    assert run(streams, bundle, report, "host+O0", "--match", "whole", "--source", str(source)) == 1
     (cell,) = json.loads((report / "report.json").read_text())["cells"]
     assert cell["verdict"] == "diverges"
     assert cell["detail"].startswith("skip mask: skip_mask_y, luma, channel ")
@@ -148,26 +154,22 @@ def test_the_cause_of_damage_is_found(streams: Path, bundle: str, tmp_path: Path
 
 
 def test_a_program_that_dies_is_a_failure(streams: Path, bundle: str, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    for folder in ("entropy", "trace"):
-        shutil.copytree(NATIVE / folder, source / "native" / folder)
+    source = copied_sources(tmp_path)
     program = source / "native" / "trace" / "jai_trace.c"
     program.write_text(
         program.read_text().replace("    return trace_stream(", "    abort();\n    return trace_stream(")
     )
     report = tmp_path / "report"
-    assert run(streams, bundle, report, "host", "--match", "whole", "--source", str(source)) == 1
+    assert run(streams, bundle, report, "host+O0", "--match", "whole", "--source", str(source)) == 1
     (cell,) = json.loads((report / "report.json").read_text())["cells"]
     assert (cell["verdict"], "status -6 " in cell["detail"]) == ("failed", True)
 
 
 def test_a_target_that_cannot_be_built_is_a_failure(streams: Path, bundle: str, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    for folder in ("entropy", "trace"):
-        shutil.copytree(NATIVE / folder, source / "native" / folder)
+    source = copied_sources(tmp_path)
     (source / "native" / "entropy" / "z.c").write_text("#error broken\n")
     report = tmp_path / "report"
-    assert run(streams, bundle, report, "host", "--match", "cut", "--source", str(source)) == 1
+    assert run(streams, bundle, report, "host+O0", "--match", "cut", "--source", str(source)) == 1
     (cell,) = json.loads((report / "report.json").read_text())["cells"]
     assert cell["verdict"] == "failed"
     assert "cannot build jai-trace" in cell["detail"]
@@ -230,6 +232,46 @@ def test_an_interrupted_run_reports_what_it_has(
     assert [cell["stream"] for cell in report["cells"]] == ["cut"]
     assert report["skipped"] == ["interrupted: 1 streams were not tested"]
     assert "interrupted: 1 streams" in (tmp_path / "index.html").read_text()
+
+
+def test_a_terminated_run_reports_what_it_has(streams: Path, bundle: str, tmp_path: Path) -> None:
+    """SIGTERM while a program runs that does not end by itself: it is ended, and the report is written."""
+    source = copied_sources(tmp_path)
+    program = source / "native" / "trace" / "jai_trace.c"
+    text = program.read_text()
+    assert "    return trace_stream(" in text
+    program.write_text(text.replace("    return trace_stream(", "    for (;;) {\n    }\n    return trace_stream("))
+    report = tmp_path / "report"
+    words = ["run", "--targets", "host", "--streams", str(streams), "--bundle", bundle, "-o", str(report)]
+    command = [sys.executable, "-m", "device_tests", *words, "--source", str(source)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "host: ready\n"
+        process.terminate()
+        assert "interrupted; the report holds" in process.communicate(timeout=60)[1]
+        assert process.returncode == 130
+    found = json.loads((report / "report.json").read_text())
+    assert found["interrupted"]
+    assert found["skipped"] == ["interrupted: 2 streams were not tested"]
+
+
+def test_what_is_no_stream_is_skipped_by_name(bundle: str, tmp_path: Path) -> None:
+    folder, report = tmp_path / "streams", tmp_path / "report"
+    (folder / "folder.jai").mkdir(parents=True)
+    (folder / "dangling.jai").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "pipe.jai")
+    with (folder / "large.jai").open("wb") as sparse:
+        sparse.truncate(1 << 40)
+    (folder / "empty.jai").write_bytes(b"")
+    assert run(folder, bundle, report, "host") == 0
+    found = json.loads((report / "report.json").read_text())
+    assert found["skipped"] == [
+        "stream dangling: not a file",
+        "stream folder: not a file",
+        "stream large: more than 1,073,741,824 bytes",
+        "stream pipe: not a file",
+    ]
+    assert [(cell["stream"], cell["verdict"]) for cell in found["cells"]] == [("empty", "refused alike")]
 
 
 def test_streams_with_odd_names(bundle: str, tmp_path: Path) -> None:
@@ -301,13 +343,17 @@ def test_errors_are_one_line(tmp_path: Path, bundle: str, capsys: pytest.Capture
     text.write_text("[]")
     cut = tmp_path / "cut"
     cut.write_bytes(trace.read_bytes()[:-1])
+    older = tmp_path / "older"
+    older.write_bytes(trace.read_bytes().replace(b"JAITRAC3", b"JAITRAC2"))
     report = tmp_path / "report"
     cases = [
         (["compare", str(trace), str(text)], 1, "neither a trace nor a device report"),
         (["compare", str(trace), str(cut)], 1, "the trace ends early"),
+        (["compare", str(trace), str(older)], 1, "older: byte 7: not a trace of version 3"),
         (["compare", str(trace), str(tmp_path / "absent")], 1, "No such file"),
         (["run", "--targets", "toaster", "--streams", str(tmp_path), "-o", str(report)], 2, "no target 'toaster'"),
         (["run", "--targets", "host", "--streams", str(tmp_path), "-o", str(report)], 1, "no NAME.jai"),
+        (["run", "--targets", "host", "--streams", str(text), "-o", str(report)], 1, "text: not a folder"),
         (["run", "--targets", "host", "--streams", ".", "-o", str(report), "--jobs", "0"], 2, "at least 1"),
         (["trace", str(text), "-", "--bundle", bundle], 1, "not a JPEG AI code stream"),
     ]

@@ -120,7 +120,7 @@ def test_a_phone_gives_the_trace(phone: Path, tmp_path: Path) -> None:
     target.prepare(tmp_path)
     run = target.run(target.push(STREAM), target.push(MODEL))
     assert (run.status, run.message) == (0, "")
-    assert (run.fact("peak_bytes") or 0) > 0
+    assert (run.number("peak_bytes") or 0) > 0
     target.pull(tmp_path / "pulled")
     assert (tmp_path / "pulled").read_bytes() == engine_trace(STREAM.read_bytes(), MODEL.read_bytes(), "native")
     facts = target.describe()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegai_mobile.runtime.decoder import DecodeOptions, Decoder
+from jpegai_mobile.runtime.reconstruction import Reconstruction
 
 from ..trace_file import Record, Trace, write_trace
 
@@ -26,11 +27,14 @@ def write_reconstruction(decoder: Decoder, data: bytes, precision: str | None) -
     `precision` None takes the most exact one of the bundle.
     """
     reconstruction = decoder.reconstruct(data, DecodeOptions(precision=precision, num_threads=1))
-    used = reconstruction.networks.shared.precision
-    arrays = reconstruction.float_arrays(latents=True, planes=True)
-    records = [Record(PRECISION, np.frombuffer(used.encode(), np.uint8))]
-    records += [record for name, values in arrays.items() for record in _records(name, values)]
-    return b"".join(write_trace(records))
+    return b"".join(write_trace(reconstruction_records(reconstruction)))
+
+
+def reconstruction_records(reconstruction: Reconstruction) -> Iterator[Record]:
+    """The records of such a trace."""
+    yield Record(PRECISION, np.frombuffer(reconstruction.networks.shared.precision.encode(), np.uint8))
+    for name, values in reconstruction.float_arrays(latents=True, planes=True).items():
+        yield from _records(name, values)
 
 
 def is_reconstruction(trace: Trace) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from jpegai_mobile.errors import JpegAiError
 from jpegai_mobile.runtime.manifest import PRECISIONS
 
+from ..programs import ProgramRun
 from ..sources import TraceSources
 from ..toolchain import COMPILERS, ISA_ALIASES, ISAS, OPTIONS, Build
 from .adb import AdbTarget
@@ -19,9 +20,9 @@ from .engine import PythonTarget
 from .litert import CPUS, LitertTarget
 from .local import LocalTarget
 from .patch_bench import PatchBench
-from .target import ProgramRun, Stage, Target
+from .target import Stage, Target
 
-__all__ = ["ProgramRun", "Stage", "Target", "UnknownTarget", "make_target"]
+__all__ = ["ProgramRun", "Stage", "Target", "UnknownTarget", "make_target", "named_targets"]
 
 QEMU = "qemu-"
 ADB = "adb:"
@@ -30,6 +31,11 @@ LITERT, LITERT_AARCH64 = "litert", "litert-aarch64"
 
 class UnknownTarget(JpegAiError):
     """A target's name means nothing; the text says what is possible."""
+
+
+def named_targets(names: str) -> list[str]:
+    """The names of a list with commas between them, each once."""
+    return list(dict.fromkeys(names.split(",")))
 
 
 def make_target(

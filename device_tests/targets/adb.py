@@ -6,15 +6,14 @@ import hashlib
 import re
 import shlex
 import shutil
-import subprocess
 from pathlib import Path
 
 from ..errors import AbsentTarget, TargetError
+from ..programs import ProgramRun, run_program
 from ..sources import TraceSources
 from ..toolchain import ISAS, Build
-from .local import facts
 from .patch_bench import PatchBench, build_for_android
-from .target import RUN_SECONDS, ProgramRun, Stage
+from .target import RUN_SECONDS, Stage
 
 FOLDER = "/data/local/tmp/jpegai-devices"
 ABIS = {"arm64-v8a": "aarch64", "armeabi-v7a": "armv7", "x86_64": "x86_64", "x86": "i386", "riscv64": "riscv64"}
@@ -70,7 +69,7 @@ class AdbTarget:
         started = self._execute("--about")
         if started.status:
             raise TargetError(f"jai-trace does not start: {started.output.strip() or started.status}")
-        self._facts |= facts(started.output) | {"kernel": self._adb("shell", "uname -r").strip()}
+        self._facts |= started.facts | {"kernel": self._adb("shell", "uname -r").strip()}
         self._facts |= self._measure_patches(isa, workspace)
 
     def push(self, path: Path) -> str:
@@ -129,19 +128,12 @@ class AdbTarget:
         found = _STATUS.search(output)
         if found is None:
             raise TargetError("the connection was lost during a run")
-        text = output[: found.start()]
-        message = "" if found[1] == "0" else (text.strip().splitlines() or [""])[-1]
-        return ProgramRun(int(found[1]), text, message)
+        text, status = output[: found.start()], int(found[1])
+        return ProgramRun(status, text, errors=text if status else "")
 
     def _adb(self, *arguments: str) -> str:
-        command = ["adb", "-s", self._serial, *arguments]
-        try:
-            result = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", check=False, timeout=RUN_SECONDS
-            )
-        except subprocess.TimeoutExpired:
-            raise TargetError(f"adb {arguments[0]}: no end after {RUN_SECONDS} s") from None
-        if result.returncode:
-            said = (result.stderr.strip() or result.stdout.strip()).splitlines() or [f"status {result.returncode}"]
-            raise TargetError(f"adb {arguments[0]}: {said[-1]}")
-        return result.stdout
+        run = run_program(["adb", "-s", self._serial, *arguments], RUN_SECONDS)
+        if run.status:
+            said = run.message or (run.output.strip().splitlines() or [f"status {run.status}"])[-1]
+            raise TargetError(f"adb {arguments[0]}: {said}")
+        return run.output

@@ -11,8 +11,9 @@ import numpy as np
 from jpegai_mobile.errors import JpegAiError
 
 from ..engine_traces import STATUS, engine_trace
+from ..programs import ProgramRun
 from ..trace_file import read_trace
-from .target import ProgramRun, Stage
+from .target import Stage
 
 
 class PythonTarget:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from jpegai_mobile.runtime.decoder import choose_precision
 from jpegai_mobile.runtime.manifest import PRECISIONS
 
 from ..errors import AbsentTarget, TargetError
+from ..programs import ProgramRun, run_program
 from ..sources import TraceSources
 from ..toolchain import ISAS, Build, emulator
-from .local import facts
-from .target import RUN_SECONDS, ProgramRun, Stage
+from .target import RUN_SECONDS, Stage
 
 ENVIRONMENT_VARIABLE = "JPEGAI_AARCH64_PYTHON"
 """Names the folder that emulated_python.sh made."""
@@ -76,7 +75,7 @@ class LitertTarget:
         started = self._execute(["--about"])
         if started.status:
             raise TargetError(f"LiteRT does not start: {started.message or started.status}")
-        self._facts = facts(started.output)
+        self._facts = started.facts
 
     def push(self, path: Path) -> str:
         """Files of this machine are where they are."""
@@ -117,16 +116,7 @@ class LitertTarget:
 
     def _execute(self, arguments: list[str]) -> ProgramRun:
         command = [*self._command, "-m", "device_tests.reconstruction", *arguments]
-        try:
-            result = subprocess.run(
-                command,
-                capture_output=True, text=True, check=False, timeout=RUN_SECONDS,
-                env=self._environment, cwd=self._output.parent,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise TargetError(f"no end after {RUN_SECONDS} s") from None
-        message = result.stderr.strip().splitlines()[-1:]
-        return ProgramRun(result.returncode, result.stdout, *message or [""])
+        return run_program(command, RUN_SECONDS, environment=self._environment, folder=self._output.parent)
 
 
 def _look_for_networks(bundle: Path, precision: str | None) -> None:

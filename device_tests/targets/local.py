@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import platform
 import shutil
-import subprocess
 from pathlib import Path
 
 from ..errors import TargetError
+from ..programs import ProgramRun, run_program
 from ..sources import TraceSources
 from ..toolchain import Build, emulator
 from .patch_bench import PatchBench, build_for_host, host_isa
-from .target import RUN_SECONDS, ProgramRun, Stage
+from .target import RUN_SECONDS, Stage
 
 
 class LocalTarget:
@@ -50,7 +50,7 @@ class LocalTarget:
         started = self._execute("--about")
         if started.status:
             raise TargetError(f"jai-trace does not start: {started.message or f'exit status {started.status}'}")
-        self._about = facts(started.output) | self._measure_patches(workspace)
+        self._about = started.facts | self._measure_patches(workspace)
 
     def push(self, path: Path) -> str:
         """Files of this machine are where they are."""
@@ -73,10 +73,10 @@ class LocalTarget:
         if self._build.isa is None:
             machine = {"machine": f"{platform.machine()}, {platform.system()} {platform.release()}"}
         else:
-            version = _first_line([self._command[0], "--version"])
+            version = run_program([self._command[0], "--version"], RUN_SECONDS).output.splitlines()
             machine = {
                 "machine": f"emulated {self._build.isa.name}",
-                "emulator": version,
+                "emulator": version[0] if version else "",
                 "cpu": self._cpu or "default",
             }
         return machine | self._about | {"build": command}
@@ -89,31 +89,8 @@ class LocalTarget:
         program = workspace / "jai-patch"
         build_for_host(self._build, program)
         return self._patches.measure(
-            str(library), workspace, str, lambda *arguments: self._start([str(program), *arguments])
+            str(library), workspace, str, lambda *arguments: run_program([str(program), *arguments], RUN_SECONDS)
         )
 
     def _execute(self, *arguments: str) -> ProgramRun:
-        return self._start([*self._command, *arguments])
-
-    def _start(self, command: list[str]) -> ProgramRun:
-        try:
-            result = subprocess.run(
-                command,
-                capture_output=True, text=True, errors="replace", check=False, timeout=RUN_SECONDS,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise TargetError(f"no end after {RUN_SECONDS} s") from None
-        except OSError as error:
-            raise TargetError(f"{command[0]}: {error.strerror}") from error
-        return ProgramRun(result.returncode, result.stdout, result.stderr.strip())
-
-
-def facts(output: str) -> dict[str, str]:
-    """What jai-trace printed as `# name value`."""
-    lines = (line.split(maxsplit=2) for line in output.splitlines() if line.startswith("# "))
-    return {words[1]: words[2] for words in lines if len(words) == 3}
-
-
-def _first_line(command: list[str]) -> str:
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUN_SECONDS)
-    return (result.stdout.splitlines() or [""])[0]
+        return run_program([*self._command, *arguments], RUN_SECONDS)

@@ -13,8 +13,8 @@ from jpegai_mobile.errors import BundleError
 from jpegai_mobile.runtime.bundle import Bundle
 
 from ..errors import AbsentTarget, TargetError
+from ..programs import ProgramRun
 from ..toolchain import Build, compile_to
-from .target import ProgramRun
 
 SOURCE = Path(__file__).with_name("jai_patch.c")
 SIDE, RUNS = 1024, 3
@@ -111,8 +111,8 @@ def _instruction_set(library: Path) -> str:
 
 
 def _measured(run: ProgramRun, part: str) -> str:
-    times = [run.fact(name) for name in ("milliseconds", "first_milliseconds", "peak_bytes")]
+    times = [run.number(name) for name in ("milliseconds", "first_milliseconds", "peak_bytes")]
     if run.status or None in times:
-        return f"{part} does not run ({run.message.splitlines()[-1] if run.message else run.status})"
+        return f"{part} does not run ({run.message or run.status})"
     best, first, peak = times
     return f"{part} {best} ms ({first} ms the first time), {(peak or 0) / 2**20:.0f} MiB"

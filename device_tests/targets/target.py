@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
+
+from ..programs import ProgramRun
 
 RUN_SECONDS = 600
 """Longest that one stream may take."""
@@ -18,28 +19,6 @@ class Stage(Enum):
     """Integers: equal, always."""
     RECONSTRUCTION = "reconstruction stage"
     """Networks in float: within tolerances."""
-
-
-@dataclass(frozen=True)
-class ProgramRun:
-    """What a run of jai-trace said."""
-
-    status: int
-    """Exit status: 0 done, 11..15 an error of the stream, else the program failed (negative: the signal)."""
-    output: str
-    message: str
-
-    @property
-    def traced(self) -> bool:
-        """Whether a trace was written: also, as far as it goes, that of a stream found to be damaged."""
-        return any(line.startswith("= ") for line in self.output.splitlines())
-
-    def fact(self, name: str) -> int | None:
-        """A number that the program printed as `# name value`."""
-        for line in self.output.splitlines():
-            if line.startswith(f"# {name} "):
-                return int(line.split()[2])
-        return None
 
 
 class Target(Protocol):
