@@ -25,7 +25,7 @@ from jpegai_mobile.runtime.manifest import PRECISIONS
 from jpegai_mobile.version import __version__
 
 from .compare_files import compare_files
-from .drill.drill import run_drill
+from .drill.drill import Drill, run_drill
 from .drill.report import write_drill_report
 from .engine_traces import engine_trace
 from .errors import AbsentTarget
@@ -33,8 +33,8 @@ from .matrix import run_matrix
 from .reference_decoder import ReferenceDecoder
 from .report import write_report
 from .results import Results, Verdict
-from .sources import find_sources
-from .streams import find_streams
+from .sources import TraceSources, find_sources
+from .streams import find_streams, read_stream
 from .targets import QEMU, Stage, UnknownTarget, make_target, named_targets
 from .targets.patch_bench import PatchBench
 from .text import printable
@@ -192,17 +192,7 @@ def _drill(options: argparse.Namespace) -> int:
     for name in (*names, options.encoder):
         if name == "python" or make_target(name, sources).stage is not Stage.ENTROPY:
             raise UnknownTarget(f"the target {name} has no float decoder: a drill builds its own")
-    drills = []
-    with open_bundle(options.bundle) as bundle:
-        for stream in find_streams(options.streams, options.match):
-            _progress(stream.name)
-            with tempfile.TemporaryDirectory() as folder:
-                drills.append(
-                    run_drill(
-                        stream.name, stream.path.read_bytes(), bundle, names, sources, Path(folder),
-                        encoder=options.encoder, progress=_progress,
-                    )
-                )  # fmt: skip
+    drills = list(_drills(options, names, sources))
     options.output.mkdir(parents=True, exist_ok=True)
     heading = {"version": __version__, "created": _now(), "command": options.command_line}
     write_drill_report(drills, options.output, heading)
@@ -214,6 +204,18 @@ def _drill(options: argparse.Namespace) -> int:
     if not all(outcome.integer_exact for outcome in outcomes if not outcome.problem):
         return DIVERGENCE
     return ABSENT if any(outcome.problem for outcome in outcomes) else 0
+
+
+def _drills(options: argparse.Namespace, names: Sequence[str], sources: TraceSources) -> Iterator[Drill]:
+    """The drill of every stream."""
+    with open_bundle(options.bundle) as bundle:
+        for stream in find_streams(options.streams, options.match):
+            _progress(stream.name)
+            with tempfile.TemporaryDirectory() as folder:
+                yield run_drill(
+                    stream.name, read_stream(stream), bundle, names, sources, Path(folder),
+                    encoder=options.encoder, progress=_progress,
+                )  # fmt: skip
 
 
 def _now() -> str:
@@ -253,6 +255,7 @@ def _targets(_: argparse.Namespace) -> int:
                 print(f"{name:<14} ready")
             except JpegAiError as error:
                 print(f"{name:<14} absent: {error}")
+    print(f"{'litert':<14} networks of a bundle; litert-aarch64@CPU, emulated, needs emulated_python.sh")
     print(f"{'adb:SERIAL':<14} a phone that `adb devices` lists")
     print(f"\nEmulators and cross compilers on Debian and Ubuntu:\n  {setup_command()}")
     return 0

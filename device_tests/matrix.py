@@ -15,7 +15,7 @@ from .judgement import judge
 from .programs import no_programs
 from .reference_decoder import ReferenceDecoder
 from .results import Results, TargetFacts, Verdict
-from .streams import EntropyTables, StreamFile, prepare_case
+from .streams import Case, EntropyTables, StreamFile, prepare_case
 from .targets import Target
 from .text import printable
 
@@ -46,10 +46,8 @@ def run_matrix(
                 progress(f"{facts.name}: {facts.absent or facts.failed or 'ready'}")
             results.skipped += [f"target {facts.name}: {facts.absent}" for facts in results.absent]
             for number, stream in enumerate(streams, 1):
-                try:
-                    case = prepare_case(stream, bundle, workspace, decoder)
-                except (BundleError, UnreadableStream) as error:
-                    results.skipped.append(f"stream {stream.name}: {error}")
+                case = _case(results, stream, bundle, workspace, decoder)
+                if case is None:
                     continue
                 cells = list(pool.map(partial(judge, case, keep), targets, folders, results.targets))
                 results.cells += cells
@@ -64,6 +62,17 @@ def run_matrix(
             results.skipped += [f"interrupted: target {target.name} was not made ready" for target in late]
             results.skipped.append(f"interrupted: {len(streams) - len(results.streams)} streams were not tested")
     results.skipped += _left_out(results)
+
+
+def _case(
+    results: Results, stream: StreamFile, bundle: EntropyTables, workspace: Path, decoder: ReferenceDecoder | None
+) -> Case | None:
+    """The case of a stream; None when there is none, which is noted."""
+    try:
+        return prepare_case(stream, bundle, workspace, decoder)
+    except (BundleError, UnreadableStream) as error:
+        results.skipped.append(f"stream {stream.name}: {printable(str(error))}")
+        return None
 
 
 def _left_out(results: Results) -> list[str]:

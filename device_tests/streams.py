@@ -102,6 +102,18 @@ def find_streams(folder: Path, pattern: str = "*") -> list[StreamFile]:
     return sorted(fitting, key=lambda stream: stream.name)
 
 
+def read_stream(stream: StreamFile) -> bytes:
+    """The bytes of a stream; raises UnreadableStream."""
+    try:
+        if not stream.path.is_file():
+            raise UnreadableStream(f"{stream.path}: not a file")
+        if stream.path.stat().st_size > LARGEST_STREAM:
+            raise UnreadableStream(f"{stream.path}: more than {LARGEST_STREAM:,} bytes")
+        return stream.path.read_bytes()
+    except OSError as error:
+        raise UnreadableStream(f"{stream.path}: {error.strerror or error}") from error
+
+
 def prepare_case(
     stream: StreamFile, bundle: EntropyTables, workspace: Path, decoder: ReferenceDecoder | None = None
 ) -> Case:
@@ -110,7 +122,7 @@ def prepare_case(
     A stream that is refused is a case too: every target must refuse it alike. Raises BundleError when the bundle
     does not hold the stream's model, UnreadableStream when there are no bytes to be had.
     """
-    data = _read(stream.path)
+    data = read_stream(stream)
     parsed = _parsed(data)
     model = bundle.entropy_model_bytes(bundle.models()[0] if parsed is None else parsed.picture.model_id)
     tables = workspace / f"entropy_{hashlib.sha256(model).hexdigest()[:16]}.bin"
@@ -124,17 +136,6 @@ def prepare_case(
     except JpegAiError as refused:
         status, error = STATUS[type(refused)], str(refused)
     return Case(stream.path, tables, _facts(stream.name, data, parsed, trace, error), trace, status, decoder)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if not path.is_file():
-            raise UnreadableStream("not a file")
-        if path.stat().st_size > LARGEST_STREAM:
-            raise UnreadableStream(f"more than {LARGEST_STREAM:,} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableStream(error.strerror or str(error)) from error
 
 
 def _parsed(data: bytes) -> CodeStream | None:

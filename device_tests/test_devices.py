@@ -11,6 +11,7 @@ from jpegai_mobile.errors import BundleError
 from jpegai_mobile.runtime.bundle import Bundle
 
 from .conftest import ROOT
+from .errors import UnreadableStream
 from .judgement import judge
 from .matrix import prepare_target
 from .reference_decoder import ReferenceDecoder
@@ -68,7 +69,7 @@ def test_trace_is_that_of_the_reference(
     tables: EntropyTables = _CheckoutTables() if bundle is None else bundle
     try:
         case = prepare_case(stream_file, tables, tmp_path, decoder)
-    except BundleError as error:
+    except (BundleError, UnreadableStream) as error:
         pytest.skip(f"{stream_file.name}: {error}")
     cell = judge(case, None, target, folder, facts)
     if cell.verdict in (Verdict.ABSENT, Verdict.LEFT_OUT):

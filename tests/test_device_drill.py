@@ -66,6 +66,7 @@ def test_the_same_float_decoder_reads_its_own_stream(bundle: str, tmp_path: Path
     page = (tmp_path / "index.html").read_text()
     assert "Integers: 1 of 1 decodes exact. Float: 0 of 1 decodes are noise." in page
     assert page.count("<img") == 1
+    assert page.count("<li>target adb:none: ") == 1
 
 
 def test_a_slightly_different_float_decoder_makes_noise(

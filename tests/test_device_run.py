@@ -266,10 +266,10 @@ def test_what_is_no_stream_is_skipped_by_name(bundle: str, tmp_path: Path) -> No
     assert run(folder, bundle, report, "host") == 0
     found = json.loads((report / "report.json").read_text())
     assert found["skipped"] == [
-        "stream dangling: not a file",
-        "stream folder: not a file",
-        "stream large: more than 1,073,741,824 bytes",
-        "stream pipe: not a file",
+        f"stream dangling: {folder / 'dangling.jai'}: not a file",
+        f"stream folder: {folder / 'folder.jai'}: not a file",
+        f"stream large: {folder / 'large.jai'}: more than 1,073,741,824 bytes",
+        f"stream pipe: {folder / 'pipe.jai'}: not a file",
     ]
     assert [(cell["stream"], cell["verdict"]) for cell in found["cells"]] == [("empty", "refused alike")]
 

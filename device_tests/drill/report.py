@@ -10,8 +10,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ..pictures import difference, jpeg_address
+from ..pictures import Figure, difference, jpeg_address
 from ..reference_decoder import LARGEST_SYMBOL, Picture
+from ..report.html import figure_row, skipped_list
 from .drill import Drill, Outcome
 
 
@@ -34,10 +35,17 @@ def _page(drills: Sequence[Drill], heading: dict[str, str]) -> str:
         {name: escape(value) for name, value in heading.items()},
         style=(files("device_tests.report") / "page.css").read_text("utf-8"),
         banner=_banner(drills),
+        skipped=skipped_list(_skipped(drills)),
         encoder=escape(drills[0].encoder),
         drills="".join(map(_drill, drills)),
         largest=LARGEST_SYMBOL,
     )
+
+
+def _skipped(drills: Sequence[Drill]) -> list[str]:
+    """A line for every target that gave no result."""
+    problems = [(outcome.target, outcome.problem) for drill in drills for outcome in drill.outcomes if outcome.problem]
+    return [f"target {target}: {problem}" for target, problem in dict.fromkeys(problems)]
 
 
 def _banner(drills: Sequence[Drill]) -> str:
@@ -49,17 +57,17 @@ def _banner(drills: Sequence[Drill]) -> str:
 
 
 def _drill(drill: Drill) -> str:
+    exact = Figure("exact, on every target, with integers", jpeg_address(drill.exact))
     cards = "".join(_outcome(drill, outcome) for outcome in drill.outcomes)
     return (
         f"<section><h2>{escape(drill.name)}</h2><p class='note'>{drill.elements:,} latent elements</p>"
-        f'<div class="figures"><figure><img alt="the exact picture" src="{jpeg_address(drill.exact)}">'
-        f"<figcaption>exact, on every target, with integers</figcaption></figure></div>{cards}</section>"
+        f"{figure_row([exact])}{cards}</section>"
     )
 
 
 def _outcome(drill: Drill, outcome: Outcome) -> str:
     if outcome.problem:
-        return f'<div class="drill"><h3>{escape(outcome.target)}</h3><p>absent: {escape(outcome.problem)}</p></div>'
+        return f'<div class="drill"><h3>{escape(outcome.target)}</h3><p>no result: {escape(outcome.problem)}</p></div>'
     share = 100 * outcome.residual_differs / drill.elements
     integers = "exact" if outcome.integer_exact else "NOT exact"
     words = (
@@ -68,19 +76,16 @@ def _outcome(drill: Drill, outcome: Outcome) -> str:
         + (f", {outcome.psnr:.1f} dB." if outcome.psnr is not None else ".")
     )
     build = outcome.facts.get("build", "")
-    shown = "" if outcome.picture is None else _pictures(outcome.target, outcome.picture, drill.exact)
+    shown = () if outcome.picture is None else _figures(outcome.target, outcome.picture, drill.exact)
     state = "bad" if outcome.residual_differs else "good"
     return (
         f'<div class="drill {state}"><h3>{escape(outcome.target)}</h3><p>{words}</p>'
-        f'<p class="note">{escape(build)}</p>{shown}</div>'
+        f'<p class="note">{escape(build)}</p>{figure_row(shown)}</div>'
     )
 
 
-def _pictures(target: str, picture: Picture, exact: Picture) -> str:
-    captions = {f"float on {target}": picture, "difference": difference(exact, picture)}
-    figures = "".join(
-        f'<figure><img alt="{escape(caption)}" src="{jpeg_address(shown)}"><figcaption>{escape(caption)}</figcaption>'
-        "</figure>"
-        for caption, shown in captions.items()
+def _figures(target: str, picture: Picture, exact: Picture) -> tuple[Figure, Figure]:
+    return (
+        Figure(f"float on {target}", jpeg_address(picture)),
+        Figure("difference", jpeg_address(difference(exact, picture))),
     )
-    return f'<div class="figures">{figures}</div>'

@@ -8,6 +8,7 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
+from ..pictures import Figure
 from ..results import Cell, Results, StreamFacts, TargetFacts, Verdict
 
 SYMBOLS = {
@@ -26,7 +27,7 @@ MEANINGS = {
     Verdict.DIVERGES: "another trace",
     Verdict.FAILED: "no trace",
     Verdict.ABSENT: "the target is not there",
-    Verdict.LEFT_OUT: "too large for the target",
+    Verdict.LEFT_OUT: "not for this target: too large, or no such networks in the bundle",
 }
 MAX_COLUMNS = 12
 """Targets that fit beside each other on a phone; more are scrolled sideways."""
@@ -44,7 +45,7 @@ def page(results: Results) -> str:
         columns=len(results.targets),
         width="wide" if len(results.targets) > MAX_COLUMNS else "",
         banner=_banner(results),
-        skipped=_skipped(results),
+        skipped=skipped_list(results.skipped),
         targets="".join(_target(results, target) for target in results.targets),
         tools=_tool_options(results),
         legend=_legend(results),
@@ -75,10 +76,11 @@ def _how(results: Results) -> str:
     return f"; {within} of them, with networks, within tolerance, the rest bit for bit" if within else ", bit for bit"
 
 
-def _skipped(results: Results) -> str:
-    if not results.skipped:
+def skipped_list(lines: Sequence[str]) -> str:
+    """What could not be tested, for the head of a page."""
+    if not lines:
         return '<p class="note">Nothing was skipped.</p>'
-    items = "".join(f"<li>{escape(line)}</li>" for line in results.skipped)
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return f'<div class="skipped"><h2>Skipped</h2><ul>{items}</ul></div>'
 
 
@@ -169,7 +171,7 @@ def _divergence(cells: Sequence[Cell], illustrated: bool) -> str:
     targets = ", ".join(f'<span id="{_anchor(cell)}">{_breakable(cell.target)}</span>' for cell in cells)
     return (
         f"<article><h3>{_breakable(first.stream)} on {targets}</h3>"
-        f"<p>{escape(first.detail)}</p>{_figures(first) if illustrated else left_out}</article>"
+        f"<p>{escape(first.detail)}</p>{figure_row(first.figures) if illustrated else left_out}</article>"
     )
 
 
@@ -179,17 +181,18 @@ def _within(results: Results) -> str:
     cells.sort(key=lambda cell: (cell.target, cell.stream))
     parts = [
         f'<details id="{_anchor(cell)}"><summary><b>{_breakable(cell.stream)}</b> on {_breakable(cell.target)}: '
-        f"{escape(cell.detail)}</summary>{_figures(cell) if number < MAX_ILLUSTRATED else ''}</details>"
+        f"{escape(cell.detail)}</summary>{figure_row(cell.figures) if number < MAX_ILLUSTRATED else ''}</details>"
         for number, cell in enumerate(cells)
     ]
     return f'<section class="within"><h2>Within tolerance</h2>{"".join(parts)}</section>' if parts else ""
 
 
-def _figures(cell: Cell) -> str:
+def figure_row(figures: Sequence[Figure]) -> str:
+    """Pictures beside each other, each with its caption; nothing for none."""
     parts = [
         f'<figure><img alt="{escape(figure.caption)}" src="{figure.address}" loading="lazy">'
         f"<figcaption>{escape(figure.caption)}</figcaption></figure>"
-        for figure in cell.figures
+        for figure in figures
     ]
     return f'<div class="figures">{"".join(parts)}</div>' if parts else ""
 
