@@ -1,6 +1,6 @@
 """What planes become when latents are off by the tolerance of the device tests, by precision.
 
-python -m benchmarks.rounding_response BUNDLE STREAM... [--draws 4] [--output OUT.tsv]
+python -m benchmarks.rounding_response BUNDLE STREAM... [--noise 5e-5] [--draws 4] [--output OUT.tsv]
 
 In float32 a small difference of the latents stays small. With 8-bit activations some float rounds to another integer,
 and what it reaches is rounded anew. Uniform noise stands for another processor; the tolerances of planes in
@@ -28,6 +28,7 @@ from jpegai_mobile.runtime.manifest import PRECISIONS
 from jpegai_mobile.runtime.reconstruction import Reconstruction
 
 RESULT = Path(__file__).parent / "results" / "rounding_response.tsv"
+Row = tuple[str, str, str, float, float, float]
 HEADER = ("precision", "stream", "plane", "in_small", "in_extremes", "in_means")
 
 
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("streams", type=Path, nargs="+", metavar="STREAM", help="NAME.jai or NAME/stream.jai")
+    parser.add_argument("--noise", type=float, default=LATENTS.small, help="largest error of a latent (default 5e-5)")
     parser.add_argument("--draws", type=int, default=4, help="how often each decode is made with noise (default 4)")
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args(words)
@@ -59,14 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with Bundle.open(options.bundle) as bundle:
         for precision in (p for p in PRECISIONS if p in bundle.precisions()):
             decoder = Decoder(bundle)
-            mine = [row for path in options.streams for row in responses(decoder, path, precision, options.draws)]
+            amplitude, draws = options.noise, options.draws
+            mine = [row for path in options.streams for row in responses(decoder, path, precision, amplitude, draws)]
             print(precision, *(f"{name} {max(row[i] for row in mine):.2g}" for i, name in enumerate(HEADER) if i > 2))
             rows += mine
     command = shlex.join(["python", "-m", "benchmarks.rounding_response", *words])
     write_result(options.output, HEADER, [(*row[:3], *(f"{value:.3g}" for value in row[3:])) for row in rows], command)
 
 
-def responses(decoder: Decoder, path: Path, precision: str, draws: int) -> Iterator[tuple[str, str, str, float, ...]]:
+def responses(decoder: Decoder, path: Path, precision: str, amplitude: float, draws: int) -> Iterator[Row]:
     """A row per plane: the largest differences of all draws."""
     name = path.parent.name if path.name == "stream.jai" else path.stem
     data = path.read_bytes()
@@ -78,7 +81,7 @@ def responses(decoder: Decoder, path: Path, precision: str, draws: int) -> Itera
     largest = {plane: np.zeros(3) for plane in exact}
     for seed in range(draws):
         noisy = reconstruct()
-        noisy.latents = NoisyLatents(noisy.latents, LATENTS.small, seed)
+        noisy.latents = NoisyLatents(noisy.latents, amplitude, seed)
         for plane, (small, statistics) in _planes(noisy).items():
             moved = np.abs(statistics - exact[plane][1])
             found = (np.abs(small - exact[plane][0]).max(), moved[:2].max(), moved[2:].max())

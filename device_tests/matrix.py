@@ -17,7 +17,7 @@ from .reference_decoder import ReferenceDecoder
 from .results import Results, TargetFacts, Verdict
 from .streams import Case, EntropyTables, StreamFile, prepare_case
 from .targets import Target
-from .text import printable
+from .text import counted, printable
 
 
 def run_matrix(
@@ -40,12 +40,13 @@ def run_matrix(
     """
     with ThreadPoolExecutor(jobs) as pool:
         folders = [workspace / f"target{number}" for number in range(len(targets))]
+        finished = 0
         try:
             results.targets += pool.map(prepare_target, targets, folders)
             for facts in results.targets:
                 progress(f"{facts.name}: {facts.absent or facts.failed or 'ready'}")
             results.skipped += [f"target {facts.name}: {facts.absent}" for facts in results.absent]
-            for number, stream in enumerate(streams, 1):
+            for finished, stream in enumerate(streams):
                 case = _case(results, stream, bundle, workspace, decoder)
                 if case is None:
                     continue
@@ -53,14 +54,15 @@ def run_matrix(
                 results.cells += cells
                 results.streams.append(case.facts)
                 bad = [f"{cell.target} {cell.verdict}" for cell in cells if cell.verdict.bad]
-                progress(f"[{number}/{len(streams)}] {stream.name}: {', '.join(bad) or 'all agree'}")
+                progress(f"[{finished + 1}/{len(streams)}] {stream.name}: {', '.join(bad) or 'all agree'}")
         except KeyboardInterrupt:
             with no_programs():
                 pool.shutdown(cancel_futures=True)
             results.interrupted = True
             late = targets[len(results.targets) :]
             results.skipped += [f"interrupted: target {target.name} was not made ready" for target in late]
-            results.skipped.append(f"interrupted: {len(streams) - len(results.streams)} streams were not tested")
+            untested = [stream.name for stream in streams[finished:]]
+            results.skipped.append(f"interrupted before {counted(len(untested), 'stream')}: {', '.join(untested)}")
     results.skipped += _left_out(results)
 
 
@@ -82,7 +84,7 @@ def _left_out(results: Results) -> list[str]:
         if cell.verdict is Verdict.LEFT_OUT:
             groups[cell.target, cell.detail].append(cell.stream)
     return [
-        f"target {target}: {len(names)} streams left out ({reason}): {', '.join(names)}"
+        f"target {target}: {counted(len(names), 'stream')} left out ({reason}): {', '.join(names)}"
         for (target, reason), names in groups.items()
     ]
 

@@ -1,4 +1,4 @@
-"""Text that comes from files, devices and broken programs, made fit to be shown."""
+"""Text made fit to be shown, where it comes from files, devices and broken programs."""
 
 from __future__ import annotations
 
@@ -6,3 +6,8 @@ from __future__ import annotations
 def printable(text: str) -> str:
     """The text with every character that cannot be printed, line ends too, as an escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 stream`, `2 streams`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -124,7 +124,7 @@ def test_pictures_too_large_for_a_target_are_left_out(
     words = ["run", "--targets", "litert", "--streams", str(photo), "--bundle", str(bundle), "-o", str(tmp_path)]
     assert main(words) == 0
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["skipped"] == ["target litert: 1 streams left out (more than 1000 samples): photo"]
+    assert report["skipped"] == ["target litert: 1 stream left out (more than 1000 samples): photo"]
     (cell,) = report["cells"]
     assert (cell["verdict"], cell["detail"]) == ("left out", "more than 1000 samples")
     assert 'skipped="1"' in (tmp_path / "junit.xml").read_text()

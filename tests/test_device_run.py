@@ -230,8 +230,8 @@ def test_an_interrupted_run_reports_what_it_has(
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["interrupted"]
     assert [cell["stream"] for cell in report["cells"]] == ["cut"]
-    assert report["skipped"] == ["interrupted: 1 streams were not tested"]
-    assert "interrupted: 1 streams" in (tmp_path / "index.html").read_text()
+    assert report["skipped"] == ["interrupted before 1 stream: whole"]
+    assert "Interrupted. 1 stream on 1 target: all 1 decodes agree" in (tmp_path / "index.html").read_text()
 
 
 def test_a_terminated_run_reports_what_it_has(streams: Path, bundle: str, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_terminated_run_reports_what_it_has(streams: Path, bundle: str, tmp_pa
         assert process.returncode == 130
     found = json.loads((report / "report.json").read_text())
     assert found["interrupted"]
-    assert found["skipped"] == ["interrupted: 2 streams were not tested"]
+    assert found["skipped"] == ["interrupted before 2 streams: cut, whole"]
 
 
 def test_what_is_no_stream_is_skipped_by_name(bundle: str, tmp_path: Path) -> None:

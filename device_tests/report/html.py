@@ -10,6 +10,7 @@ from string import Template
 
 from ..pictures import Figure
 from ..results import Cell, Results, StreamFacts, TargetFacts, Verdict
+from ..text import counted
 
 SYMBOLS = {
     Verdict.EXACT: "\N{CHECK MARK}",
@@ -63,12 +64,16 @@ def _banner(results: Results) -> str:
     streams, targets = len(results.streams), len(results.targets) - len(results.absent)
     pairs = sum(cell.verdict.good or cell.verdict.bad for cell in results.cells)
     bad = sum(cell.verdict.bad for cell in results.cells)
-    tested = f"{_count(streams, 'stream')} on {_count(targets, 'target')}"
-    if not pairs:
-        return '<p class="banner warn">Nothing was tested.</p>'
+    tested = f"{counted(streams, 'stream')} on {counted(targets, 'target')}"
     if bad:
-        return f'<p class="banner bad">{bad} of {pairs} decodes disagree with the reference ({tested}).</p>'
-    return f'<p class="banner good">{tested}: all {pairs} decodes agree{_how(results)}.</p>'
+        state, text = "bad", f"{bad} of {pairs} decodes disagree with the reference ({tested})."
+    elif pairs:
+        state, text = "good", f"{tested}: all {pairs} decodes agree{_how(results)}."
+    else:
+        state, text = "warn", "Nothing was tested."
+    if results.interrupted:
+        state, text = "bad" if bad else "warn", f"Interrupted. {text}"
+    return f'<p class="banner {state}">{text}</p>'
 
 
 def _how(results: Results) -> str:
@@ -214,7 +219,3 @@ def _join(text: str, separators: Iterable[str]) -> str:
 
 def _css(verdict: Verdict) -> str:
     return "good" if verdict.good else "bad" if verdict.bad else "none"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
