@@ -27,10 +27,10 @@ from jpegai_mobile.encoder.coded_planes import CodedPlanes
 from jpegai_mobile.encoder.encoder import Coding
 from jpegai_mobile.encoder.header import level
 from jpegai_mobile.encoder.networks import EncoderNetworks
-from jpegai_mobile.encoder.options import DEFAULT_ROI_STRENGTH, MAX_BETA, MIN_BETA
+from jpegai_mobile.encoder.options import DEFAULT_ROI_STRENGTH, EFFORTS, MAX_BETA, MIN_BETA
 from jpegai_mobile.encoder.pictures import SourcePicture
 from jpegai_mobile.encoder.quality import displacement, nearest_model, position_of_quality
-from jpegai_mobile.encoder.rate_control import MAX_PASSES, search
+from jpegai_mobile.encoder.rate_control import MAX_PASSES, TargetSize
 from jpegai_mobile.entropy.residual import table_index
 from jpegai_mobile.image.colour import yuv_to_rgb
 from jpegai_mobile.latent.block_average import block_average, spread_blocks
@@ -95,7 +95,7 @@ def assert_codes_what_it_quantised(coding: Coding, data: bytes) -> None:
             "rvs": st.booleans() | st.none(),
             "lsbs": st.booleans(),
             "cube_flags": st.booleans(),
-            "rdo": st.booleans(),
+            "effort": st.sampled_from(EFFORTS),
             "chroma": st.sampled_from([None, (1, 1), (1, 2), (2, 2)]),
         }
     ),
@@ -232,7 +232,33 @@ def test_regions_are_coded_without_each_other(
         assert not np.array_equal(part, whole)
 
 
+@pytest.mark.parametrize(
+    ("size", "regions", "overlap", "tools"),
+    [
+        ((256, 300), (2, 2), 1, {"rvs": True}),
+        ((256, 520), (1, 2), 2, {"chroma": (2, 2), "coder_threads": 4}),
+        ((200, 386), (1, 3), 1, {"lsbs": True}),
+    ],
+)
+def test_regions_that_see_each_other(
+    size: tuple[int, int], regions: tuple[int, int], overlap: int, tools: dict[str, object]
+) -> None:
+    picture = random_picture(*size, 4)
+    coding = prepared(picture, None, beta_displacement=0, regions=regions, region_overlap=overlap, **tools)
+    data = coding.code(0)
+    assert_codes_what_it_quantised(coding, data)
+    header = read_code_stream(data).picture
+    assert header.region_counts == regions and header.independent_regions == (not overlap)
+    if overlap:
+        alone = prepared(picture, None, beta_displacement=0, regions=regions, **tools).code(0)
+        assert psnr(decoded(data), decoded(alone)) < 60, "regions see nothing of each other"
+
+
 def test_regions_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(PictureError, match="2 x 2 regions with an overlap of 2 do not fit a picture of 300 x 300"):
+        own_encoder().encode(random_picture(300, 300, 0), EncodeOptions(regions=(2, 2), region_overlap=2))
+    with pytest.raises(ValueError, match="a region overlap needs regions"):
+        EncodeOptions(region_overlap=1)
     with pytest.raises(PictureError, match="2 x 3 regions do not fit a picture of 300 x 120"):
         own_encoder().encode(random_picture(120, 300, 0), EncodeOptions(regions=(2, 3)))
 
@@ -273,7 +299,9 @@ def test_search_finds_sizes_of_any_smooth_curve(slope: float, curve: float, at_z
         x = beta / 400
         return bytes(100 + round(2 ** min(at_zero + slope * x + curve * x * abs(x) / 8, 20)))
 
-    attempt, passes = search(2**target + 100, 100, lambda beta: 2 ** (12 + beta / 400), code)
+    size = TargetSize(2**target + 100, 100)
+    first = size.first_displacement(lambda beta: 2 ** (12 + beta / 400))
+    attempt, passes = size.search(first, MAX_PASSES, code)
     assert passes <= MAX_PASSES
     within = abs(len(attempt.stream) / (2**target + 100) - 1) < 0.02
     assert within or attempt.beta in (MIN_BETA, MAX_BETA) or abs(target - at_zero) > 3 * slope

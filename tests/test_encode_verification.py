@@ -50,7 +50,7 @@ def test_filters_never_make_a_picture_worse(kind: str, chroma: tuple[int, int] |
 @pytest.mark.parametrize(("coded", "size"), [((1, 1), (61, 74)), ((2, 2), (61, 75)), ((1, 2), (64, 66))])
 def test_least_squares_finds_a_filter_that_was_applied(coded: tuple[int, int], size: tuple[int, int]) -> None:
     header = read_code_stream(
-        own_encoder().encode(random_picture(*size, 1), EncodeOptions(chroma=coded, rdo=False, quality=20)).data
+        own_encoder().encode(random_picture(*size, 1), EncodeOptions(chroma=coded, effort=1, quality=20)).data
     ).picture
     rng = np.random.default_rng(0)
     decoded = Planes(*(rng.uniform(20, 230, size).astype(np.float32) for _ in range(3)))

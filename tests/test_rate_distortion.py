@@ -204,7 +204,7 @@ def test_command_measures_what_is_missing_and_writes_everything(
 
 def test_our_streams_through_the_public_interface() -> None:
     picture = photo().samples[:176, :192]
-    rows = list(measure_ours("crop.png", picture, own_bundle_path(), (0.5,), OURS[::2]))
+    rows = list(measure_ours("crop.png", picture, own_bundle_path(), 1, (0.5,), OURS[::2]))
     assert [row.codec for row in rows] == [BEST, "jpegai-sop-float32"]
     assert len({row.bytes for row in rows}) == 1 and rows[0].bpp == pytest.approx(0.5, rel=0.05)
     assert rows[0].psnr_rgb > 20 and rows[0].version.startswith("bundle ")

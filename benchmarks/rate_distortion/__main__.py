@@ -17,6 +17,7 @@ from pathlib import Path
 
 from jpegai_mobile import JpegAiError
 from jpegai_mobile.bench.results import notes
+from jpegai_mobile.encoder.options import DEFAULT_EFFORT, EFFORTS
 
 from . import table
 from .codecs import OURS, RIVALS, OwnCodec, Rival
@@ -53,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         pictures = pictures_in(options.pictures)
         start = time.perf_counter()
-        count = measure_missing(path, pictures, codecs, options.bundle, options.processes, options.again)
+        count = measure_missing(
+            path, pictures, codecs, options.bundle, options.processes, options.again, options.effort
+        )
     except (ValueError, JpegAiError, OSError) as error:
         parser.exit(1, f"{error}\n")
     if count:
@@ -80,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         "--only", choices=GROUPS, nargs="+", default=["ours", "rivals"], metavar="CODEC",
         help=f"what to measure: {', '.join(GROUPS)} (default: ours rivals)",
     )  # fmt: skip
+    parser.add_argument(
+        "--effort", type=int, choices=EFFORTS, default=DEFAULT_EFFORT, help="of our encoder (default: %(default)s)"
+    )
     parser.add_argument("--again", action="store_true", help="measure these codecs anew")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="pictures at a time (default: 1)")
     parser.add_argument("--name", help="of the set of pictures (default: that of the folder)")

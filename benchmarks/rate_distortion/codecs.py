@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from jpegai_mobile import DecodeOptions, Decoder, EncodeOptions, Encoder, open_bundle
+from jpegai_mobile.encoder.options import DEFAULT_EFFORT
 from jpegai_mobile.encoder.pictures import SourcePicture
 from jpegai_mobile.image.chroma import to_444
 from jpegai_mobile.image.colour import yuv_to_rgb
@@ -112,14 +113,20 @@ def measure_rival(name: str, picture: Picture, rival: Rival) -> Iterator[Measure
 
 
 def measure_ours(
-    name: str, picture: Picture, bundle: Path, rates: Sequence[float] = RATES, codecs: Sequence[OwnCodec] = OURS
+    name: str,
+    picture: Picture,
+    bundle: Path,
+    effort: int = DEFAULT_EFFORT,
+    rates: Sequence[float] = RATES,
+    codecs: Sequence[OwnCodec] = OURS,
 ) -> Iterator[Measurement]:
     """A picture through our encoder at every rate, each stream decoded in all ways."""
     encoder, decoder = _opened(bundle)
     source = SourcePicture(picture)
-    made_of = bundle_version(bundle)
+    made_of = own_version(bundle, effort)
     for rate in rates:
-        data = encoder.encode(source, EncodeOptions(bpp=rate, operating_point="bop", num_threads=1)).data
+        options = EncodeOptions(bpp=rate, effort=effort, operating_point="bop", num_threads=1)
+        data = encoder.encode(source, options).data
         for codec in codecs:
             compared = compare(picture, decoded(decoder, data, codec.operating_point, codec.precision))
             pixels = picture.shape[0] * picture.shape[1]
@@ -132,11 +139,11 @@ def decoded(decoder: Decoder, data: bytes, operating_point: str, precision: str)
     return yuv_to_rgb(to_444(decoder.decode(data, options).planes), 8).astype(np.uint8)
 
 
-def bundle_version(bundle: Path) -> str:
-    """A name for exactly these model files."""
+def own_version(bundle: Path, effort: int) -> str:
+    """A name for exactly these model files, and the effort of the encoder."""
     with open_bundle(bundle) as opened:
         files = sorted((name, entry.sha256) for name, entry in opened.manifest.files.items())
-    return f"bundle {hashlib.sha256(repr(files).encode()).hexdigest()[:12]}"
+    return f"bundle {hashlib.sha256(repr(files).encode()).hexdigest()[:12]}, effort {effort}"
 
 
 @cache

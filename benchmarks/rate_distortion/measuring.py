@@ -14,8 +14,10 @@ from threading import Thread
 import numpy as np
 from PIL import Image
 
+from jpegai_mobile.encoder.options import DEFAULT_EFFORT
+
 from . import table
-from .codecs import OURS, OwnCodec, Rival, bundle_version, measure_ours, measure_rival
+from .codecs import OURS, OwnCodec, Rival, measure_ours, measure_rival, own_version
 from .metrics import Picture
 from .table import Measurement
 
@@ -29,6 +31,7 @@ class Work:
     picture: Path
     rival: Rival | None
     bundle: Path | None = None
+    effort: int = DEFAULT_EFFORT
 
     def measure(self) -> list[Measurement]:
         """All rows of the picture; runs in a process of its own."""
@@ -36,7 +39,7 @@ class Work:
         if self.rival is not None:
             return list(measure_rival(self.picture.name, samples, self.rival))
         assert self.bundle is not None
-        return list(measure_ours(self.picture.name, samples, self.bundle))
+        return list(measure_ours(self.picture.name, samples, self.bundle, self.effort))
 
 
 def read_picture(path: Path) -> Picture:
@@ -53,7 +56,7 @@ def pictures_in(folder: Path) -> list[Path]:
     return found
 
 
-def versions_of(codecs: Sequence[OwnCodec | Rival], bundle: Path | None) -> dict[str, str]:
+def versions_of(codecs: Sequence[OwnCodec | Rival], bundle: Path | None, effort: int) -> dict[str, str]:
     """What each codec is made of at present. Raises ValueError or BundleError for those that cannot run."""
     versions = {}
     for codec in codecs:
@@ -62,7 +65,7 @@ def versions_of(codecs: Sequence[OwnCodec | Rival], bundle: Path | None) -> dict
         elif bundle is None:
             raise ValueError("our codec needs --bundle, with an encoder; or measure --only rivals")
         else:
-            versions[codec.name] = bundle_version(bundle)
+            versions[codec.name] = own_version(bundle, effort)
     return versions
 
 
@@ -73,20 +76,21 @@ def measure_missing(
     bundle: Path | None,
     processes: int,
     again: bool = False,
+    effort: int = DEFAULT_EFFORT,
 ) -> int:
     """Complete the raw results in `path` for these codecs and give the number of pictures times codecs that took.
 
     Rows are added as they come, so that a run that was stopped goes on where it was. Rows of the codecs that are not
     of their present version are dropped, with `again` all rows. Raises ValueError or BundleError.
     """
-    versions = versions_of(codecs, bundle)
+    versions = versions_of(codecs, bundle, effort)
     kept = [
         row
         for row in table.read(path)
         if row.codec not in versions or (row.version == versions[row.codec] and not again)
     ]
     table.write(path, kept)
-    work = list(_missing(kept, pictures, codecs, bundle))
+    work = list(_missing(kept, pictures, codecs, bundle, effort))
     with ProcessPoolExecutor(processes, get_context("spawn"), _end_with_parent) as pool, path.open("a") as file:
         running = {pool.submit(item.measure): item for item in work}
         for count, done in enumerate(as_completed(running), 1):
@@ -117,7 +121,11 @@ def _wait_for_parent() -> None:
 
 
 def _missing(
-    rows: Sequence[Measurement], pictures: Sequence[Path], codecs: Sequence[OwnCodec | Rival], bundle: Path | None
+    rows: Sequence[Measurement],
+    pictures: Sequence[Path],
+    codecs: Sequence[OwnCodec | Rival],
+    bundle: Path | None,
+    effort: int,
 ) -> Iterator[Work]:
     present = {(row.picture, row.codec) for row in rows}
     for codec in codecs:
@@ -125,4 +133,4 @@ def _missing(
             yield from (Work(path, codec) for path in pictures if (path.name, codec.name) not in present)
     if any(isinstance(codec, OwnCodec) for codec in codecs):
         lacking = (path for path in pictures if any((path.name, codec.name) not in present for codec in OURS))
-        yield from (Work(path, None, bundle) for path in lacking)
+        yield from (Work(path, None, bundle, effort) for path in lacking)

@@ -13,12 +13,15 @@ from ..codestream.picture_header import CHROMA_FORMATS
 from ..encoder.coded_planes import Picture
 from ..encoder.encoder import Coding, EncodedPicture, Encoder
 from ..encoder.options import (
+    DEFAULT_EFFORT,
     DEFAULT_ROI_STRENGTH,
+    EFFORTS,
     MAX_BETA,
     MIN_BETA,
     MODELS,
     OPERATING_POINTS,
     QUALITIES,
+    REGION_OVERLAPS,
     ROI_STRENGTHS,
     EncodeOptions,
 )
@@ -77,6 +80,13 @@ def add_command(commands: Any) -> None:
         metavar="D",
         help=f"{MIN_BETA}..{MAX_BETA}: finer steps when it grows",
     )
+    parser.add_argument(
+        "--effort",
+        type=_whole_number(EFFORTS),
+        default=DEFAULT_EFFORT,
+        metavar=f"{EFFORTS[0]}..{EFFORTS[-1]}",
+        help="time spent on smaller streams: 1 fast, 3 slow (default: %(default)s)",
+    )
     parser.add_argument("--model", type=int, choices=MODELS, help="default: the one for the rate")
     parser.add_argument(
         "--chroma-beta-displacement",
@@ -109,9 +119,16 @@ def add_command(commands: Any) -> None:
         "--regions", type=_grid, default=(1, 1), metavar="ROWSxCOLUMNS", help="parts that decode without each other"
     )
     parser.add_argument(
+        "--region-overlap",
+        type=_whole_number(REGION_OVERLAPS),
+        default=0,
+        metavar="0..3",
+        help="hyper latents that regions see of their neighbours; above 0 they decode together (default: %(default)s)",
+    )
+    parser.add_argument(
         "--rvs",
         action=argparse.BooleanOptionalAction,
-        help="adapt steps to the local variance (default: with --bpp, --quality and --target-psnr, unless --no-rdo)",
+        help="adapt steps to the local variance (default: with --bpp, --quality and --target-psnr, from effort 2 on)",
     )
     parser.add_argument("--lsbs", action="store_true", help="let decoders scale latents by the local variance")
     parser.add_argument(
@@ -129,7 +146,6 @@ def add_command(commands: Any) -> None:
         default=1,
         help="parts of every sub-stream that can be decoded at the same time (default: %(default)s)",
     )
-    parser.add_argument("--no-rdo", action="store_true", help="code the nearest symbols, whatever they cost")
     parser.add_argument("--no-cube-flags", action="store_true", help="skip small residuals everywhere")
     parser.add_argument("--no-model-mark", action="store_true", help="do not name the weights in the stream")
     parser.add_argument("--stats", action="store_true", help="print time, size and choices on stderr")
@@ -185,11 +201,12 @@ def _encode_options(options: argparse.Namespace) -> EncodeOptions:
             chroma_beta_displacement=options.chroma_beta_displacement,
             operating_point=options.operating_point,
             regions=options.regions,
+            region_overlap=options.region_overlap,
             roi_strength=options.roi_strength,
             rvs=options.rvs,
             lsbs=options.lsbs,
             post_filters=options.post_filters,
-            rdo=not options.no_rdo,
+            effort=options.effort,
             chroma=options.chroma,
             cube_flags=not options.no_cube_flags,
             coder_threads=options.coder_threads,

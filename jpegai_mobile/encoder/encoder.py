@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..codestream.components import Component
 from ..codestream.model_mark import model_mark
 from ..codestream.picture_header import SYNTHESIS_TRANSFORMS, PictureHeader
-from ..codestream.stream import CodeStream, write_code_stream
+from ..codestream.stream import CodeStream, read_code_stream, write_code_stream
 from ..codestream.substreams import SubStream
 from ..codestream.tool_header import ToolHeader
 from ..errors import BundleError, PictureError
@@ -19,21 +19,38 @@ from ..latent.entropy_stage import latent_regions
 from ..latent.model_tables import EntropyModel
 from ..runtime.bundle import Bundle
 from ..runtime.decoder import choose_precision
+from ..runtime.entropy_engine import EntropyOptions, run_symbol_decoding
+from ..runtime.latent_source import LatentSource, latent_source
 from ..runtime.model_networks import ModelNetworks
+from ..runtime.symbols import Symbols
 from .analysis import ComponentAnalysis, analyse
 from .coded_planes import CodedPlanes, Picture
 from .cube_flags import set_cube_flags
-from .header import chroma_displacement, picture_header, set_beta_displacement, set_quality_map
+from .header import LEVEL_AREAS, chroma_displacement, picture_header, set_beta_displacement, set_quality_map
 from .hyper_scales import hyper_scales
 from .networks import EncoderNetworks, check_encodable, encodable_models
-from .options import DEFAULT_QUALITY, OPERATING_POINTS, EncodeOptions
+from .options import DEFAULT_EFFORT, DEFAULT_QUALITY, OPERATING_POINTS, SLOW_EFFORT, EncodeOptions
 from .quality import displacement, nearest_model, position_of_bpp, position_of_psnr, position_of_quality
 from .quality_map import encode_quality_map, quality_map_of
 from .quantisation import QuantisedComponent, quantise_component
-from .rate_control import PSNR_TOLERANCE, TOLERANCE, Attempt, ScaleHistogram, search, search_psnr
-from .refinement import refine
+from .rate_control import (
+    MAX_PASSES,
+    PSNR_TOLERANCE,
+    TOLERANCE,
+    Attempt,
+    ScaleHistogram,
+    TargetSize,
+    next_displacement,
+    search_psnr,
+)
+from .refinement import Refinement
 from .substreams import encode_hyper_latents, encode_residuals
 from .verification import Verification
+
+REFINEMENT_ROUNDS = {DEFAULT_EFFORT: 1, SLOW_EFFORT: 2}
+"""By effort."""
+BITS_OF_REFINEMENT = 0.06
+"""Doublings of the size that the first round about costs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +61,7 @@ class EncodedPicture:
     model: int
     beta_displacement: int
     passes: int
-    """How often the picture was quantised and coded."""
+    """How often the picture was quantised and coded, for refining its latents and for finding its rate."""
     bits_per_sample: float
     """Of the whole stream, per displayed sample."""
     notes: tuple[str, ...] = ()
@@ -81,11 +98,12 @@ class Encoder:
         coded = CodedPlanes(picture, (header.height, header.width), header.coded_subsampling)
         analysis = analyse(coded, networks)
         del picture, coded  # what follows takes its memory again
+        refinement = None
         if options.weighs_rate:
-            refine(analysis, header, networks, self._synthesis(options.operating_point))
+            refinement = Refinement(networks, self._synthesis(options.operating_point))
         quality_map = None if roi is None else quality_map_of(roi, header.sizes.latent, options.roi_strength)
         decoder = self._decoder(model, precision, options)
-        return Coding(header, options, beta, tables, analysis, decoder, quality_map, verification)
+        return Coding(header, options, beta, tables, analysis, decoder, quality_map, verification, refinement)
 
     def _synthesis(self, operating_point: str) -> str:
         """The synthesis that decoders with this bundle use first; raises BundleError when it has none."""
@@ -134,6 +152,8 @@ class Coding:
     quality_map: NDArray[np.int8] | None = None
     verification: Verification | None = None
     """Where the options ask for what only a decoded picture tells; it holds the source."""
+    refinement: Refinement | None = None
+    """Where the encoder is free to choose what it codes."""
 
     def __post_init__(self) -> None:
         header, engine = self.header, self.options.engine
@@ -147,23 +167,53 @@ class Coding:
         self._hyper_scales = hyper_scales(z, self.tables, (header.height, header.width), header.sizes.latent, engine)
 
     def encode(self) -> EncodedPicture:
-        """The picture at the rate of the options."""
+        """The picture at the rate of the options; its latents are refined for that, once and for all."""
         height, width = self.header.display_size
         bpp, target, notes = self.options.bpp, self.options.target_psnr, []
-        if bpp is not None:
-            fixed = len(self._z) + len(self._quality_map or b"")
-            attempt, passes = search(bpp * height * width / 8, fixed, self._expectation(), self._finished)
+        size = None if bpp is None else self._target_size(bpp * height * width / 8)
+        beta, passes = self._refine(size)
+        if size is not None:
+            attempt, more = size.search(beta, MAX_PASSES - 1 if passes else MAX_PASSES, self._finished)
         elif target is not None:
             assert self.verification is not None
-            attempt, passes, psnr = search_psnr(target, self.beta, self._finished, self.verification.psnr)
+            attempt, more, psnr = search_psnr(target, beta, self._finished, self.verification.psnr)
             if abs(psnr - target) > PSNR_TOLERANCE:
                 notes.append(f"{psnr:.2f} dB is as near to {target:g} as was found")
         else:
-            attempt, passes = Attempt(self.beta, self._finished(self.beta)), 1
+            attempt, more = Attempt(beta, self._finished(beta)), 1
         coded_bpp = 8 * len(attempt.stream) / (height * width)
         if bpp is not None and abs(coded_bpp / bpp - 1) > TOLERANCE:
             notes.append(f"{coded_bpp:.4f} bit per pixel is as near to {bpp:g} as was found")
-        return EncodedPicture(attempt.stream, self.header.model_id, attempt.beta, passes, coded_bpp, tuple(notes))
+        return EncodedPicture(
+            attempt.stream, self.header.model_id, attempt.beta, passes + more, coded_bpp, tuple(notes)
+        )
+
+    def _target_size(self, size: float) -> TargetSize:
+        return TargetSize(size, len(self._z) + len(self._quality_map or b""))
+
+    def _refine(self, size: TargetSize | None) -> tuple[int, int]:
+        """Refine the latents at about the wanted rate: the displacement of that, and the number of passes it took."""
+        beta = self.beta if size is None else size.first_displacement(self._expectation())
+        if self.refinement is None:
+            return beta, 0
+        rounds = REFINEMENT_ROUNDS[self.options.effort]
+        latents = self.analysis[0].latent, self.analysis[1].latent
+        analysed = latents if rounds == 1 else (latents[0].copy(), latents[1].copy())
+        growth = BITS_OF_REFINEMENT
+        for _ in range(rounds):
+            data = self.code(beta)
+            self.refinement.round(latents, analysed, self._coded_latents(data), self.header)
+            if size is not None:
+                beta = next_displacement([beta], [size.error(len(data)) + growth])
+                growth = 0.0
+        return beta, rounds
+
+    def _coded_latents(self, data: bytes) -> LatentSource:
+        """What a decoder synthesises a stream from."""
+        stream = read_code_stream(data, max_samples=LEVEL_AREAS[-1])
+        options = EntropyOptions(self.options.engine, max_samples=LEVEL_AREAS[-1])
+        symbols = Symbols(stream.picture, self.model, run_symbol_decoding(data, stream, self.tables, options))
+        return latent_source(symbols, stream.tools, self.networks)
 
     def _finished(self, beta: int) -> bytes:
         """The code stream at a beta displacement, with post-filters where they are wanted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..codestream.components import LATENT_CHANNELS
+from ..codestream.components import LATENT_CHANNELS, Z_GRID
 from ..codestream.picture_header import (
     BETA_OFFSET,
     BIT_DEPTHS,
@@ -12,7 +12,7 @@ from ..codestream.picture_header import (
     ComponentHeader,
     PictureHeader,
 )
-from ..codestream.tiling import region_step
+from ..codestream.tiling import region_spans, region_step
 from ..errors import PictureError
 from ..image.chroma import FORMAT_444
 from ..image.layout import RGB, YUV
@@ -34,7 +34,7 @@ def picture_header(picture: Picture, model: int, options: EncodeOptions) -> Pict
     # What is beyond the picture is not displayed.
     rows, columns = (max(length, MIN_SIZE) for length in picture.size)
     profile, transforms = OPERATING_POINTS[options.operating_point]
-    _check_regions((rows, columns), options.regions)
+    _check_regions((rows, columns), options)
     coded = _coded_subsampling(picture, options)
     luma, chroma = (_component_header(rows * columns, i, options) for i in LATENT_CHANNELS)
     return PictureHeader(
@@ -58,7 +58,9 @@ def picture_header(picture: Picture, model: int, options: EncodeOptions) -> Pict
         region_partitioning_flag=int(options.regions != (1, 1)),
         num_ver_splits_minus1=options.regions[0] - 1,
         num_hor_splits_minus1=options.regions[1] - 1,
-        region_residual_in_its_own_substream_flag=int(options.regions != (1, 1)),
+        region_residual_in_its_own_substream_flag=int(options.regions != (1, 1) and not options.region_overlap),
+        hyper_decoder_overlap_in_latent_samples=options.region_overlap,
+        mcm_overlap_in_latent_samples=4 * options.region_overlap,
         independent_beta_uv=int(options.chroma_beta_displacement is not None),
         components=(luma, chroma),
     )
@@ -105,10 +107,16 @@ def _coded_subsampling(picture: Picture, options: EncodeOptions) -> Subsampling:
     return coded
 
 
-def _check_regions(size: tuple[int, int], regions: tuple[int, int]) -> None:
-    """Every region needs 128 rows and columns of its own."""
-    if any(count > 1 and region_step(length, count) == 0 for length, count in zip(size, regions, strict=True)):
-        raise PictureError(f"{regions[0]} x {regions[1]} regions do not fit a picture of {size[1]} x {size[0]}")
+def _check_regions(size: tuple[int, int], options: EncodeOptions) -> None:
+    """Every region needs 128 rows and columns of its own, and as many as its neighbours reach into it."""
+    reach, fits = 2 * options.region_overlap * Z_GRID, True
+    for length, count in zip(size, options.regions, strict=True):
+        fits &= count == 1 or region_step(length, count) > 0
+        fits &= min(stop - start for start, stop in region_spans(length, count)) >= reach
+    if not fits:
+        overlap = f" with an overlap of {options.region_overlap}" if options.region_overlap else ""
+        regions = f"{options.regions[0]} x {options.regions[1]} regions{overlap}"
+        raise PictureError(f"{regions} do not fit a picture of {size[1]} x {size[0]}")
 
 
 def _component_header(samples: int, channels: int, options: EncodeOptions) -> ComponentHeader:

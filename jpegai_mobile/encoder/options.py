@@ -18,6 +18,9 @@ MIN_BETA, MAX_BETA = -2048, 2047
 QUALITIES = range(1, 101)
 DEFAULT_QUALITY = 50
 MODELS = range(4)
+EFFORTS = range(1, 4)
+PLAIN_EFFORT, DEFAULT_EFFORT, SLOW_EFFORT = EFFORTS
+REGION_OVERLAPS = range(4)
 ROI_STRENGTHS = range(1, 9)
 DEFAULT_ROI_STRENGTH = 4
 
@@ -40,6 +43,8 @@ class EncodeOptions:
     """What decoders synthesise with unless they choose a simpler one: `sop`, `bop` or `hop`."""
     regions: tuple[int, int] = (1, 1)
     """Rows and columns of regions that can be decoded without each other; each costs some bytes."""
+    region_overlap: int = 0
+    """0, or hyper latents 1..3 that regions see of their neighbours: then none is decoded without the others."""
     roi_strength: int = DEFAULT_ROI_STRENGTH
     """How much finer a region of interest is coded, and the rest coarser: 1..8, every 4 are a factor of 2."""
     rvs: bool | None = None
@@ -50,8 +55,8 @@ class EncodeOptions:
     """Wanted PSNR of the decoded samples in dB, in place of `bpp` and `quality`; every pass decodes the picture."""
     post_filters: bool = False
     """Whether EFE linear and LEF are written where they are worth their bits; decoders then hold the whole picture."""
-    rdo: bool = True
-    """Whether latents are refined and symbols weighed against their bits; never with a model or displacement given."""
+    effort: int = DEFAULT_EFFORT
+    """1..3: how much time goes into smaller streams (docs/encoding.md); of no effect with a model or displacement."""
     chroma: Subsampling | None = None
     """Chroma format (vertical, horizontal subsampling) that is coded; None takes the source's."""
     cube_flags: bool = True
@@ -71,8 +76,11 @@ class EncodeOptions:
 
     @property
     def weighs_rate(self) -> bool:
-        """Whether symbols are chosen: a given model or displacement asks for the plain stream."""
-        return self.rdo and self.model is None and self.beta_displacement is None
+        """Whether latents are refined and symbols weighed against their bits.
+
+        A given model or displacement asks for the plain stream.
+        """
+        return self.effort > PLAIN_EFFORT and self.model is None and self.beta_displacement is None
 
     @property
     def adapts_steps(self) -> bool:
@@ -94,6 +102,8 @@ class EncodeOptions:
         for beta in (self.beta_displacement, self.chroma_beta_displacement):
             if beta is not None and not MIN_BETA <= beta <= MAX_BETA:
                 raise ValueError(f"beta displacement {beta} is not in {MIN_BETA}..{MAX_BETA}")
+        if self.effort not in EFFORTS:
+            raise ValueError(f"effort {self.effort} is not in {EFFORTS[0]}..{EFFORTS[-1]}")
         if self.operating_point not in OPERATING_POINTS:
             raise ValueError(f"operating point {self.operating_point!r} is none of {', '.join(OPERATING_POINTS)}")
         if self.chroma is not None and self.chroma not in SUPPORTED_FORMATS:
@@ -102,6 +112,10 @@ class EncodeOptions:
             raise ValueError(f"{self.coder_threads} coder threads: must be one of {', '.join(map(str, THREADS))}")
         if min(self.regions) < 1 or self.regions[0] * self.regions[1] > MAX_INDEPENDENT_REGIONS:
             raise ValueError(f"{self.regions[0]} x {self.regions[1]} regions: 1 to {MAX_INDEPENDENT_REGIONS} in all")
+        if self.region_overlap not in REGION_OVERLAPS:
+            raise ValueError(f"region overlap {self.region_overlap} is not in 0..3")
+        if self.region_overlap and self.regions == (1, 1):
+            raise ValueError("a region overlap needs regions")
         if self.roi_strength not in ROI_STRENGTHS:
             raise ValueError(f"strength {self.roi_strength} of the region of interest is not in 1..8")
         if self.num_threads < 1:

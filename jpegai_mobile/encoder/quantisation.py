@@ -6,7 +6,7 @@ the decoder's network give the prediction itself, so the encoder runs that same 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,9 @@ from ..latent.model_tables import ComponentTables
 from ..latent.quality_map import MAX_QUALITY
 from ..latent.residual_scaling import UNIT_SCALE
 from ..networks.context_model import STAGE_PHASES
+from ..runtime.dependent_regions import predicted_by_tiles, psi_of_tiles
 from ..runtime.dequantise import QUALITY_SIXTEENTHS, dequantise, scaler
+from ..runtime.latent_source import holds_all_latents
 from ..runtime.latents import Reach, merge_chroma, placed
 from ..runtime.model_networks import ModelNetworks
 from ..runtime.windows import equal_windows
@@ -109,8 +111,11 @@ def quantise_component(
         coded[header.num_chs :] = False
     steps = Steps(scalers, blocks, quality_map)
     quantiser = _Quantiser(component, steps, analysis, coded, networks, index if dead_zone else None)
-    for region, window in _windows(picture):
-        quantiser.run(region, window)
+    if holds_all_latents(picture):
+        quantiser.run_together(picture)
+    else:
+        for region, window in _windows(picture):
+            quantiser.run(region, window)
     return QuantisedComponent(quantiser.residual, index, mask, quantiser.gain - cost_of_zeros(index, mask))
 
 
@@ -182,18 +187,36 @@ class _Quantiser:
         self.residual[:, *window.slices] = residual[:, *inside]
         self.gain[window.slices] = gain[inside]
 
+    def run_together(self, picture: PictureHeader) -> None:
+        """Quantise all latents at once, as dependent regions want it: what one predicts changes what others see."""
+        whole = Rectangle(0, 0, *picture.sizes.latent)
+        psi = psi_of_tiles(picture, self._component, self._psi_of_tile)
+        if self._component is Component.CHROMA:
+            residual, gain = self._quantised(whole, merge_chroma(psi, picture.sizes.latent), _EVERYWHERE)
+        else:
+            residual, gain = self._by_phases(whole, lambda part: predicted_by_tiles(picture, part, psi, self._networks))
+        self.residual[:], self.gain[:] = residual, gain
+
+    def _psi_of_tile(self, z: Rectangle, extent: tuple[int, int]) -> Array:
+        part = self._analysis.z[:, *z.slices].transpose(1, 2, 0)
+        return self._networks.hyper_decoder(self._component, part.astype(np.float32), extent)
+
     def _chroma(self, seen: Rectangle, psi: Array) -> tuple[NDArray[np.int16], Array]:
         """Symbols [C, row, column], and what coding skipped ones would gain [row, column]."""
         prediction = merge_chroma(psi, (seen.height, seen.width))
         return self._quantised(seen, prediction, _EVERYWHERE)
 
     def _luma(self, seen: Rectangle, psi: Array, extent: tuple[int, int]) -> tuple[NDArray[np.int16], Array]:
-        """Likewise, phase by phase."""
+        """Likewise."""
+        return self._by_phases(seen, lambda residual: self._networks.context_model(residual, psi, extent))
+
+    def _by_phases(self, seen: Rectangle, predicted: Callable[[Array], Array]) -> tuple[NDArray[np.int16], Array]:
+        """Symbols and gain of luma; `predicted` gives latents from what is known of the residual so far."""
         residual = np.zeros((len(self._coded), seen.height, seen.width), np.int16)
         gain = np.zeros((seen.height, seen.width), np.float32)
         for row, column in STAGE_PHASES:
             phase = slice(row, None, 2), slice(column, None, 2)
-            prediction = self._networks.context_model(self._steps.dequantise(residual, seen), psi, extent)
+            prediction = predicted(self._steps.dequantise(residual, seen))
             residual[:, *phase], gain[phase] = self._quantised(seen, prediction, phase)
         return residual, gain
 

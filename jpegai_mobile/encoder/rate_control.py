@@ -85,25 +85,34 @@ class Attempt:
     stream: bytes
 
 
-def search(
-    target_bytes: float, fixed_bytes: int, expected_bytes: Callable[[int], float], code: Callable[[int], bytes]
-) -> tuple[Attempt, int]:
-    """The best attempt at a stream of `target_bytes`, and the number of passes; `code` makes a stream.
+@dataclass(frozen=True)
+class TargetSize:
+    """A wanted size of the stream."""
 
-    `expected_bytes` grows with the displacement and says where to start; `fixed_bytes` of the stream do not depend on
-    it.
-    """
-    attempts: list[Attempt] = []
-    wanted = _log(target_bytes - fixed_bytes)
-    beta = _displacement(wanted, expected_bytes)
-    while len(attempts) < MAX_PASSES and all(beta != attempt.beta for attempt in attempts):
-        attempts.append(Attempt(beta, code(beta)))
-        attempts.sort(key=lambda attempt: abs(len(attempt.stream) - target_bytes))
-        if abs(len(attempts[0].stream) / target_bytes - 1) < CLOSE_ENOUGH:
-            break
-        errors = [_log(len(attempt.stream) - fixed_bytes) - wanted for attempt in attempts]
-        beta = _next([attempt.beta for attempt in attempts], errors)
-    return attempts[0], len(attempts)
+    size: float
+    """In bytes."""
+    fixed_bytes: int
+    """What of it does not depend on the displacement."""
+
+    def first_displacement(self, expected_bytes: Callable[[int], float]) -> int:
+        """Where to start, by what is expected of the rest; that grows with the displacement."""
+        return _displacement(_log(self.size - self.fixed_bytes), expected_bytes)
+
+    def error(self, size: int) -> float:
+        """By how many doublings a size is off, as far as it depends on the displacement."""
+        return _log(size - self.fixed_bytes) - _log(self.size - self.fixed_bytes)
+
+    def search(self, beta: int, passes: int, code: Callable[[int], bytes]) -> tuple[Attempt, int]:
+        """The best attempt, and the number of passes, which is at most `passes`; starts at displacement `beta`."""
+        attempts: list[Attempt] = []
+        while len(attempts) < passes and all(beta != attempt.beta for attempt in attempts):
+            attempts.append(Attempt(beta, code(beta)))
+            attempts.sort(key=lambda attempt: abs(len(attempt.stream) - self.size))
+            if abs(len(attempts[0].stream) / self.size - 1) < CLOSE_ENOUGH:
+                break
+            errors = [self.error(len(attempt.stream)) for attempt in attempts]
+            beta = next_displacement([attempt.beta for attempt in attempts], errors)
+        return attempts[0], len(attempts)
 
 
 def search_psnr(
@@ -131,7 +140,7 @@ def _log(size: float) -> float:
     return math.log2(max(size, 1))
 
 
-def _next(betas: Sequence[int], errors: Sequence[float]) -> int:
+def next_displacement(betas: Sequence[int], errors: Sequence[float]) -> int:
     """The displacement where the error is to vanish: on the line through the two attempts next to the target."""
     usual = slope = 1 / BETA_PER_DOUBLING
     if len(betas) > 1:

@@ -1,70 +1,87 @@
 """Latents that decode better: analysis by synthesis.
 
-What the synthesis makes of the latents, analysed again, is not what went in: the transforms undo each other only about.
-Moving the latents against that difference brings the decoder's picture nearer to the source, most at high rates, where
-the transforms lose more than the quantiser.
+What a decoder makes of the coded latents, analysed again, is not what was coded: the transforms undo each other only
+about, and the errors of the quantiser spread. Latents that are moved against that difference are coded as what brings
+the decoder's picture nearer to the source.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..codestream.components import Component
 from ..codestream.picture_header import PictureHeader
+from ..codestream.tiling import Rectangle
 from ..image.colour import quantise
 from ..image.planes import chroma_size
-from ..runtime.latent_source import StoredLatents
+from ..runtime.latent_source import Latents, LatentSource
 from ..runtime.model_networks import ModelNetworks
 from ..runtime.patches import plan_bands
 from ..runtime.synthesis import synthesise_bands
-from .analysis import ComponentAnalysis, latent_windows
+from .analysis import latent_windows
 from .coded_planes import CodedPlanes
 from .networks import EncoderNetworks
 from .yuv_picture import YuvPicture
 
-STRENGTH = np.float32(0.5)
-"""Part of the difference that latents are moved by; more spends more bits than it saves errors (docs/encoding.md)."""
 PATCH = 20
 """Largest side, in latents, of what the networks run on at a time, margin included: the decoded picture is held too."""
 
 
-def refine(
-    analysis: tuple[ComponentAnalysis, ComponentAnalysis],
-    header: PictureHeader,
-    networks: EncoderNetworks,
-    operating_point: str,
-) -> None:
-    """Move the latents, in place, for the synthesis of an operating point; hyper latents stay as they are."""
-    decoded = _synthesised(analysis, header, networks, operating_point)
-    seen = CodedPlanes(decoded, decoded.size, decoded.subsampling)
-    for component in Component:
-        latent = analysis[component].latent
-        for part, again in latent_windows(component, seen, networks, PATCH):
-            latent[part.slices] += STRENGTH * (latent[part.slices] - again)
+@dataclass(frozen=True)
+class Refinement:
+    """Refines latents for the synthesis of an operating point."""
+
+    networks: EncoderNetworks
+    operating_point: str
+
+    def round(self, latents: Latents, analysed: Latents, coded: LatentSource, header: PictureHeader) -> None:
+        """Make latents, in place, `analysed` plus what a decoder loses of `coded`, their coded form.
+
+        `analysed` are the latents of the source; in the first round they may be the same arrays.
+        """
+        decoded = self._synthesised(_Followed(coded, latents, analysed), header)
+        seen = CodedPlanes(decoded, decoded.size, decoded.subsampling)
+        for component in Component:
+            for part, again in latent_windows(component, seen, self.networks, PATCH):
+                latents[component][part.slices] -= again
+
+    def _synthesised(self, latents: LatentSource, header: PictureHeader) -> YuvPicture:
+        """What a decoder makes of latents, without post-filters, at the coded size and in the coded chroma format."""
+        size, (vertical, horizontal) = (header.height, header.width), header.coded_subsampling
+        y = np.empty(size, np.uint8)
+        u, v = (np.empty(chroma_size(size, header.coded_subsampling), np.uint8) for _ in range(2))
+        networks = self.networks
+        # Not kept: the memory of these networks is given back before the analysis.
+        decoder = ModelNetworks(
+            networks.bundle, networks.model_id, self.operating_point, networks.precision, networks.num_threads
+        )
+        bands = plan_bands(header, self.operating_point, (PATCH, PATCH))
+        for band, samples in synthesise_bands(bands, latents, [decoder], range(header.width)):
+            rows = slice(band.rows.start, band.rows.stop)
+            # Bands of subsampled pictures start at even rows.
+            of_chroma = slice(band.rows.start // vertical, -(-band.rows.stop // vertical))
+            y[rows] = quantise(samples[..., 0], 8)
+            for plane, channel in ((u, 1), (v, 2)):
+                plane[of_chroma] = quantise(samples[::vertical, ::horizontal, channel], 8)
+        return YuvPicture(y, u, v, header.coded_subsampling)
 
 
-def _synthesised(
-    analysis: tuple[ComponentAnalysis, ComponentAnalysis],
-    header: PictureHeader,
-    networks: EncoderNetworks,
-    operating_point: str,
-) -> YuvPicture:
-    """What a decoder would give if nothing was lost by coding, at the coded size and in the coded chroma format."""
-    luma, chroma = (component.latent for component in analysis)
-    size, (vertical, horizontal) = (header.height, header.width), header.coded_subsampling
-    y = np.empty(size, np.uint8)
-    u, v = (np.empty(chroma_size(size, header.coded_subsampling), np.uint8) for _ in range(2))
-    # Not kept: the memory of these networks is given back before the analysis.
-    decoder = ModelNetworks(
-        networks.bundle, networks.model_id, operating_point, networks.precision, networks.num_threads
-    )
-    bands = plan_bands(header, operating_point, (PATCH, PATCH))
-    source = StoredLatents((luma, chroma))
-    for band, samples in synthesise_bands(bands, source, [decoder], range(header.width)):
-        rows = slice(band.rows.start, band.rows.stop)
-        # Bands of subsampled pictures start at even rows.
-        of_chroma = slice(band.rows.start // vertical, -(-band.rows.stop // vertical))
-        y[rows] = quantise(samples[..., 0], 8)
-        for plane, channel in ((u, 1), (v, 2)):
-            plane[of_chroma] = quantise(samples[::vertical, ::horizontal, channel], 8)
-    return YuvPicture(y, u, v, header.coded_subsampling)
+class _Followed:
+    """Coded latents that, once they were asked for, are not needed any more: their part of a round is done then."""
+
+    def __init__(self, coded: LatentSource, latents: Latents, analysed: Latents) -> None:
+        self._coded, self._latents, self._analysed = coded, latents, analysed
+        self._done = np.zeros(latents[0].shape[:2], np.bool_)
+
+    def window(self, window: Rectangle) -> Latents:
+        """The coded latents."""
+        coded = self._coded.window(window)
+        todo: NDArray[np.bool_] = ~self._done[window.slices]
+        for latent, analysed, part in zip(self._latents, self._analysed, coded, strict=True):
+            here = latent[window.slices]
+            here[todo] = analysed[window.slices][todo] + part[todo]
+        self._done[window.slices] = True
+        return coded

@@ -6,6 +6,9 @@ picture as a whole only: this is the one case where all latents are held in memo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +16,7 @@ from ..codestream.components import LATENT_GRID, PSI_GRID, Z_GRID, Component
 from ..codestream.picture_header import PictureHeader
 from ..codestream.tiling import Rectangle
 from ..errors import InvalidStream, Unsupported
-from .latents import hyper_decode, merge_chroma
+from .latents import merge_chroma
 from .model_networks import ModelNetworks
 from .symbols import Symbols
 
@@ -29,28 +32,43 @@ def decode_dependent_regions(symbols: Symbols, networks: ModelNetworks) -> tuple
     """
     picture = symbols.picture
     _check_overlap(picture)
-    tiles = _coding_tiles(picture)
     luma_psi, chroma_psi = decode_psi(symbols, networks)
-    luma = np.empty((*picture.sizes.latent, Component.LUMA.channels), np.float32)
-    for tile in tiles:
-        window, psi = tile.on_grid(LATENT_GRID), luma_psi[tile.on_grid(PSI_GRID).slices]
-        residual = symbols.residual(Component.LUMA, window)
-        latent = networks.context_model(residual, psi, (tile.height, tile.width))
-        kept = _without_dropped_border(latent, tile, picture)
-        luma[window.slices][kept] = latent[kept]
     whole = Rectangle(0, 0, *picture.sizes.latent)
+    luma = predicted_by_tiles(picture, symbols.residual(Component.LUMA, whole), luma_psi, networks)
     chroma = merge_chroma(chroma_psi, picture.sizes.latent) + symbols.residual(Component.CHROMA, whole)
     return luma, chroma
 
 
+def predicted_by_tiles(picture: PictureHeader, residual: Array, psi: Array, networks: ModelNetworks) -> Array:
+    """Luma latents of the picture [row, column, channel] from its residual and psi."""
+    luma = np.empty((*picture.sizes.latent, Component.LUMA.channels), np.float32)
+    for tile in _coding_tiles(picture):
+        place = tile.on_grid(LATENT_GRID).slices
+        part = np.ascontiguousarray(residual[place])
+        latent = networks.context_model(part, psi[tile.on_grid(PSI_GRID).slices], (tile.height, tile.width))
+        kept = _without_dropped_border(latent, tile, picture)
+        luma[place][kept] = latent[kept]
+    return luma
+
+
 def decode_psi(symbols: Symbols, networks: ModelNetworks) -> tuple[Array, Array]:
     """psi of luma and chroma of the picture, whatever its regions, float32 [row, column, 4C]."""
-    picture = symbols.picture
-    luma, chroma = (np.empty((*picture.sizes.psi, 4 * i.channels), np.float32) for i in Component)
-    for tile in _coding_tiles(picture):
-        place = tile.on_grid(PSI_GRID).slices
-        luma[place], chroma[place] = hyper_decode(symbols, networks, tile.on_grid(Z_GRID), (tile.height, tile.width))
+
+    def of_tile(component: Component, z: Rectangle, extent: tuple[int, int]) -> Array:
+        return networks.hyper_decoder(component, symbols.z(component, z), extent)
+
+    luma, chroma = (psi_of_tiles(symbols.picture, i, partial(of_tile, i)) for i in Component)
     return luma, chroma
+
+
+def psi_of_tiles(
+    picture: PictureHeader, component: Component, of_tile: Callable[[Rectangle, tuple[int, int]], Array]
+) -> Array:
+    """psi of a component from `of_tile`, which gives it for a window of hyper latents of some luma samples."""
+    psi = np.empty((*picture.sizes.psi, 4 * component.channels), np.float32)
+    for tile in _coding_tiles(picture):
+        psi[tile.on_grid(PSI_GRID).slices] = of_tile(tile.on_grid(Z_GRID), (tile.height, tile.width))
+    return psi
 
 
 def _coding_tiles(picture: PictureHeader) -> list[Rectangle]:
