@@ -204,7 +204,7 @@ def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None
     source.write_bytes(file_of(photo_image(), "PNG"))
     command = ["encode", str(source), str(target), "--bundle", str(own_bundle_path())]
     assert main([*command, "--quality", "60", "--stats"]) == 0
-    assert "1 pass," in capsys.readouterr().err
+    assert "2 passes," in capsys.readouterr().err
     assert target.read_bytes() == jpegai_mobile.encode(photo().samples, own_bundle_path(), quality=60)
     (tmp_path / "bad.png").write_bytes(b"no picture")
     target.unlink()

@@ -202,7 +202,11 @@ class Coding:
         growth = BITS_OF_REFINEMENT
         for _ in range(rounds):
             data = self.code(beta)
-            self.refinement.round(latents, analysed, self._coded_latents(data), self.header)
+            # The networks of a stage give their memory back before those of the next one are prepared.
+            self.networks.release()
+            decoded = self.refinement.decoded(latents, analysed, self._coded_latents(data), self.header)
+            self.networks.release()
+            self.refinement.subtract(latents, decoded)
             if size is not None:
                 beta = next_displacement([beta], [size.error(len(data)) + growth])
                 growth = 0.0

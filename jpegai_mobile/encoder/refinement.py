@@ -37,12 +37,15 @@ class Refinement:
     networks: EncoderNetworks
     operating_point: str
 
-    def round(self, latents: Latents, analysed: Latents, coded: LatentSource, header: PictureHeader) -> None:
-        """Make latents, in place, `analysed` plus what a decoder loses of `coded`, their coded form.
+    def decoded(self, latents: Latents, analysed: Latents, coded: LatentSource, header: PictureHeader) -> YuvPicture:
+        """What a decoder makes of `coded`; `latents` become `analysed`, the latents of the source, plus the coded ones.
 
-        `analysed` are the latents of the source; in the first round they may be the same arrays.
+        `analysed` may be the same arrays as `latents`.
         """
-        decoded = self._synthesised(_Followed(coded, latents, analysed), header)
+        return self._synthesised(_Followed(coded, latents, analysed), header)
+
+    def subtract(self, latents: Latents, decoded: YuvPicture) -> None:
+        """Take the analysis of a decoded picture off latents: then they hold what the decoder lost once more."""
         seen = CodedPlanes(decoded, decoded.size, decoded.subsampling)
         for component in Component:
             for part, again in latent_windows(component, seen, self.networks, PATCH):
