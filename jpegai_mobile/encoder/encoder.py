@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +132,7 @@ class Encoder:
     def _decoder(self, model: int, precision: str, options: EncodeOptions) -> ModelNetworks:
         """The networks of the decoder that the encoder runs too."""
         key = (model, options.operating_point, precision, options.num_threads)
-        return self._decoders.setdefault(key, ModelNetworks(self.bundle, *key))
+        return self._decoders.setdefault(key, ModelNetworks(self.bundle, *key, one_stage_at_a_time=True))
 
 
 def _needs_decoding(options: EncodeOptions) -> bool:
@@ -164,7 +165,13 @@ class Coding:
         if self.quality_map is not None:
             index, self._quality_map = encode_quality_map(self.quality_map, self.options.coder_threads, engine)
             set_quality_map(header, index, self.options)
-        self._hyper_scales = hyper_scales(z, self.tables, (header.height, header.width), header.sizes.latent, engine)
+
+    @cached_property
+    def _hyper_scales(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        """Output of the hyper scale decoder; dropped while its memory is needed, as it is soon made again."""
+        header, z = self.header, [analysis.z for analysis in self.analysis]
+        size = header.height, header.width
+        return hyper_scales(z, self.tables, size, header.sizes.latent, self.options.engine)
 
     def encode(self) -> EncodedPicture:
         """The picture at the rate of the options; its latents are refined for that, once and for all."""
@@ -204,6 +211,7 @@ class Coding:
             data = self.code(beta)
             # The networks of a stage give their memory back before those of the next one are prepared.
             self.networks.release()
+            del self._hyper_scales
             decoded = self.refinement.decoded(latents, analysed, self._coded_latents(data), self.header)
             self.networks.release()
             self.refinement.subtract(latents, decoded)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..codestream.components import Component
 from ..errors import BundleError
 from ..runtime.bundle import Bundle
+from ..runtime.heap import give_back_freed_memory
 from ..runtime.network_runner import NetworkRunner
 
 Array = NDArray[np.float32]
@@ -60,12 +61,14 @@ class EncoderNetworks:
         """Latent [h, w, C] from normalised luma [H, W, 1], or from the phases [H/2, W/2, 12] of all planes."""
         with self._runner("analysis", component) as runner:
             yield lambda planes, extent: runner.run({_INPUT[component]: planes}, extent)["latent"]
+        give_back_freed_memory()
 
     @contextmanager
     def hyper_encoder(self, component: Component) -> Iterator[Run]:
         """z [ceil(H/64), ceil(W/64), C] before rounding, from a latent."""
         with self._runner("hyper_encoder", component) as runner:
             yield lambda latent, extent: runner.run({"latent": latent}, extent)["z"]
+        give_back_freed_memory()
 
     def _runner(self, network: str, component: Component) -> NetworkRunner:
         graph = self.bundle.graph(network, component.suffix, self.model_id, None, self.precision)

@@ -16,11 +16,11 @@ from ..codestream.components import Component
 from ..codestream.picture_header import PictureHeader
 from ..codestream.tiling import Rectangle
 from ..image.colour import quantise
-from ..image.planes import chroma_size
+from ..image.planes import Planes, chroma_size
 from ..runtime.latent_source import Latents, LatentSource
 from ..runtime.model_networks import ModelNetworks
 from ..runtime.patches import plan_bands
-from ..runtime.synthesis import synthesise_bands
+from ..runtime.synthesis import interleaved, synthesise_bands
 from .analysis import latent_windows
 from .coded_planes import CodedPlanes
 from .networks import EncoderNetworks
@@ -62,14 +62,20 @@ class Refinement:
             networks.bundle, networks.model_id, self.operating_point, networks.precision, networks.num_threads
         )
         bands = plan_bands(header, self.operating_point, (PATCH, PATCH))
-        for band, samples in synthesise_bands(bands, latents, [decoder], range(header.width)):
+        columns = range(header.width)
+        for band, samples in synthesise_bands(bands, latents, [decoder], columns, _eight_bits, np.uint8):
             rows = slice(band.rows.start, band.rows.stop)
             # Bands of subsampled pictures start at even rows.
             of_chroma = slice(band.rows.start // vertical, -(-band.rows.stop // vertical))
-            y[rows] = quantise(samples[..., 0], 8)
+            y[rows] = samples[..., 0]
             for plane, channel in ((u, 1), (v, 2)):
-                plane[of_chroma] = quantise(samples[::vertical, ::horizontal, channel], 8)
+                plane[of_chroma] = samples[::vertical, ::horizontal, channel]
         return YuvPicture(y, u, v, header.coded_subsampling)
+
+
+def _eight_bits(planes: Planes) -> NDArray[np.uint8]:
+    """Samples [row, column, (Y, U, V)]."""
+    return quantise(interleaved(planes), 8).astype(np.uint8, copy=False)
 
 
 class _Followed:
