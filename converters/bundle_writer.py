@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jpegai_mobile.errors import BundleError
@@ -111,8 +111,11 @@ class _Memory:
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
 
-    def read(self, name: str, size: int) -> bytes:
-        return self._files[name][: size + 1]
+    def chunks(self, name: str, size: int) -> Iterator[bytes]:
+        yield self._files[name][: size + 1]
+
+    def path(self, name: str) -> Path | None:
+        return None
 
     def where(self, name: str) -> str:
         return name

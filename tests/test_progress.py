@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_networks_of_one_stage_at_a_time_give_the_same_picture(monkeypatch: pyte
 
         def lean(*arguments: object) -> DecodePlan:
             plan = plan_decode(*arguments)  # type: ignore[arg-type]
-            return DecodePlan(plan.patch, 1, True, plan.bytes_needed)
+            return replace(plan, workers=1, lean=True)
 
         monkeypatch.setattr("jpegai_mobile.runtime.decoder.plan_decode", lean)
         reconstruction = Decoder(bundle).reconstruct(data, PATCHES)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from jpegai_mobile import DecodeOptions, InvalidStream, Unsupported
+from jpegai_mobile import DecodeOptions, Decoder, InvalidStream, Unsupported, open_bundle
+from jpegai_mobile.codestream.components import LATENT_GRID
 from jpegai_mobile.codestream.segments import Marker, Segment, read_segments, write_segments
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
-from jpegai_mobile.codestream.tiling import region_grid
-from jpegai_mobile.runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage
+from jpegai_mobile.codestream.tiling import Rectangle, region_grid
+from jpegai_mobile.encoder.options import EncodeOptions
+from jpegai_mobile.runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage, run_symbol_decoding
+from jpegai_mobile.runtime.view import View
 
 from .conformance import conformance_decoder
+from .encoding import own_bundle_path, own_encoder, random_picture
 from .vectors import DATA, needs_conformance, stream_folder
 
 INDEPENDENT = "indreg_rvs_threads2_700x530"
@@ -52,6 +57,55 @@ def test_a_missing_region_is_an_error_unless_allowed(engine: str) -> None:
         for ours, theirs in zip(partial.components, whole.components, strict=True):
             expected = theirs.residual[part] if number != 2 else 0
             assert np.all(ours.residual[part] == expected)
+
+
+def _with_damaged_region(data: bytes, number: int) -> bytes:
+    def damaged(segment: Segment) -> Segment:
+        if segment.marker in RESIDUALS and segment.payload[0] == number:
+            return replace(segment, payload=segment.payload[:9] + bytes(255 - byte for byte in segment.payload[9:]))
+        return segment
+
+    return write_segments(damaged(segment) for segment in read_segments(data))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_skipped_regions_are_not_looked_at(engine: str) -> None:
+    tables = (DATA / "entropy_1.bin").read_bytes()
+    intact, damaged = _data(INDEPENDENT), _with_damaged_region(_data(INDEPENDENT), 2)
+    stream = read_code_stream(damaged)
+    with pytest.raises(InvalidStream):
+        run_symbol_decoding(damaged, stream, tables, EntropyOptions(engine))
+    skipping = EntropyOptions(engine, skipped_regions=frozenset({2}))
+    partial = run_symbol_decoding(damaged, stream, tables, skipping)
+    whole = run_symbol_decoding(intact, read_code_stream(intact), tables, EntropyOptions(engine))
+    for number, place in enumerate(stream.picture.regions):
+        window = place.on_grid(LATENT_GRID)
+        for ours, theirs in zip(partial.residual, whole.residual, strict=True):
+            assert np.array_equal(
+                ours.window(window), theirs.window(window) if number != 2 else 0 * ours.window(window)
+            )
+
+
+def test_a_region_of_interest_needs_only_its_own_regions() -> None:
+    coded = own_encoder().encode(random_picture(288, 352, 0), EncodeOptions(beta_displacement=0, regions=(2, 2))).data
+    damaged = _with_damaged_region(coded, 3)
+    options = DecodeOptions(patch=(16, 16))
+    with open_bundle(own_bundle_path()) as bundle:
+        decoder = Decoder(bundle)
+        whole = View().rgb(decoder.reconstruct(coded, options))
+        inside = Rectangle(16, 20, 70, 100)
+        reconstruction = decoder.reconstruct(damaged, options, inside)
+        assert reconstruction.skipped == {1, 2, 3}
+        assert np.array_equal(View(inside).rgb(reconstruction), whole[inside.slices])
+        with pytest.raises(ValueError, match="the region that was decoded"):
+            View().rgb(reconstruction)
+        left = Rectangle(0, 30, 288, 60)
+        reconstruction = decoder.reconstruct(damaged, options, left)
+        assert reconstruction.skipped == {1, 3}
+        assert np.array_equal(View(left).rgb(reconstruction), whole[left.slices])
+        with pytest.raises(InvalidStream):
+            decoder.reconstruct(damaged, options, Rectangle(250, 300, 280, 340))
+        assert decoder.reconstruct(coded, options).skipped == frozenset()
 
 
 @needs_conformance

@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -82,7 +82,7 @@ def decode_to_nowhere(
     clock = StageClock()
     with clock.stage(REST):
         with clock.stage(ENTROPY):
-            reconstruction = decoder.reconstruct(data, options)
+            reconstruction = decoder.reconstruct(data, options, region)
         reconstruct_to_nowhere(reconstruction, options, clock, region)
     return clock
 
@@ -102,14 +102,14 @@ def reconstruct_to_nowhere(
 class ObservedReconstruction(Reconstruction):
     """A reconstruction whose parts are timed."""
 
-    clock: StageClock
+    clock: StageClock = field(default_factory=StageClock)
 
     @classmethod
     def of(cls, real: Reconstruction, clock: StageClock) -> ObservedReconstruction:
         """The same reconstruction, observed."""
         shared = ObservedNetworks(real.networks.shared, clock)
         pool = NetworkPool(shared, tuple(ObservedNetworks(each, clock) for each in real.networks.synthesis))
-        return cls(real.stream, real.symbols, pool, real.patch, clock)
+        return cls(real.stream, real.symbols, pool, real.patch, real.latent_columns, real.only, real.skipped, clock)
 
     @cached_property
     def latents(self) -> LatentSource:

@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
     with open_bundle(options.bundle) as bundle:
         start = time.perf_counter()
         decoder = Decoder(bundle)
-        reconstruction = decoder.reconstruct(data, choices)
+        reconstruction = decoder.reconstruct(data, choices, options.region)
         parsed = time.perf_counter()
         for note in decoder.notes(reconstruction, choices):
             print(f"jpegai decode: note: {note}", file=sys.stderr)
@@ -137,3 +137,5 @@ def _print_stats(reconstruction: Reconstruction, stream_bytes: int, parsing: flo
         f"({width * height / 1e6 / seconds:.2f} megapixels per second)",
         file=sys.stderr,
     )
+    if reconstruction.skipped:
+        print(f"regions whose symbols were left alone: {sorted(reconstruction.skipped)}", file=sys.stderr)

@@ -10,7 +10,7 @@ User data of other writers does not begin with these eight bytes and means nothi
 
 from __future__ import annotations
 
-import hashlib
+from ..hashing import sha256
 
 MAGIC = b"JAIMODL1"
 _DIGEST_BYTES = 32
@@ -18,7 +18,7 @@ _DIGEST_BYTES = 32
 
 def model_mark(tables: bytes, rest: bytes = b"") -> bytes:
     """User data that marks a stream as coded with these integer tables."""
-    return MAGIC + hashlib.sha256(tables).digest() + rest
+    return MAGIC + sha256(tables).digest() + rest
 
 
 def names_other_model(user_data: bytes | None, tables: bytes) -> bool:

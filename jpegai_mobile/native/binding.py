@@ -47,6 +47,7 @@ class Options(c.Structure):
         ("max_channels", c.c_uint16 * 2),
         ("allow_missing_regions", c.c_bool),
         ("arrays", c.c_uint32),
+        ("skipped_regions", c.c_uint8 * 32),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes as c
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -101,14 +102,18 @@ def decode_symbols(
     max_samples: int = DEFAULT_MAX_SAMPLES,
     allow_missing_regions: bool = False,
     byte_limit: int | None = None,
+    skipped_regions: Collection[int] = (),
 ) -> DecodedSymbols:
     """What the reconstruction needs of a code stream; `stream` are the headers of `data`.
 
-    Takes a small part of the memory of all arrays. Raises what `decode_entropy_stage` raises.
+    Takes a small part of the memory of all arrays. `skipped_regions` are numbers of independent regions that are
+    treated as missing, whatever their sub-streams hold. Raises what `decode_entropy_stage` raises.
     """
     averages = [reads_block_averages(stream, component) for component in Component]
     wanted = SPARSE_RESIDUAL | LEF_SIGMA | (BLOCK_AVERAGE if any(averages) else 0)
-    context, opened, arrays = _decode(data, model, wanted, max_channels, max_samples, allow_missing_regions, byte_limit)
+    context, opened, arrays = _decode(
+        data, model, wanted, max_channels, max_samples, allow_missing_regions, byte_limit, skipped_regions
+    )
     luma, chroma = arrays.component
     luma_averages, chroma_averages = (
         _block_averages(context, arrays.component[i]) if averages[i] else None for i in Component
@@ -133,11 +138,14 @@ def _decode(
     max_samples: int,
     allow_missing_regions: bool,
     byte_limit: int | None,
+    skipped_regions: Collection[int] = (),
 ) -> tuple[NativeContext, c.c_void_p, _Arrays]:
     """Decode the arrays that are `wanted`; they and the stream live as long as the context."""
     context = NativeContext(byte_limit)
     options = stream_options(context, max_samples, allow_missing_regions)
     options.arrays = wanted
+    for number in skipped_regions:
+        options.skipped_regions[number // 8] |= 1 << number % 8
     if max_channels is not None:
         options.max_channels[:] = [min(max_channels[i], i.channels) for i in Component]
     stream = context.open("stream", "jai_stream_open", data, len(data), c.byref(options))

@@ -5,21 +5,23 @@ Nothing is believed but the manifest: the size and the SHA-256 of every file are
 
 from __future__ import annotations
 
-import hashlib
 import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import IO, Protocol, Self
 
 from ..errors import BundleError
+from ..hashing import sha256
 from .manifest import MANIFEST_NAME, PRECISIONS, Manifest, NetworkKey
 
 MAX_MANIFEST_BYTES = 4 << 20
+CHUNK = 1 << 18
+"""Bytes of a file that are read at a time."""
 
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -35,9 +37,10 @@ _ZIP_ERRORS = (
 """What `zipfile` raises for damaged, encrypted or unknown kinds of entries."""
 
 
-PREPARED_COPIES = {"float32": 2.8, "float16": 5.4, "int8w": 9.3, "int8mixed": 8.0, "int8": 3.3}
-"""Memory of a prepared network relative to its file. LiteRT keeps the file and weights packed for the processor; what
-is stored in fewer bits than it is computed with is widened before, and kept so too."""
+PREPARED_COPIES = {"float32": 1.9, "float16": 4.6, "int8w": 8.3, "int8mixed": 7.2, "int8": 2.6}
+"""Memory of a prepared network relative to its file, which need not stay in memory where it can be mapped. LiteRT keeps
+weights packed for the processor; what is stored in fewer bits than it is computed with is widened before, and kept so,
+too."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,18 @@ class Bundle:
         """As `graph`."""
         return self._read(self._stored(key))
 
+    def graph_file(self, key: NetworkKey) -> Path | None:
+        """The file of a network, for who would rather map than read it; None where the bundle is a zip.
+
+        Raises BundleError as `graph` does.
+        """
+        name = self._stored(key)
+        path = self._files.path(name)
+        if path is not None:
+            for _ in self._chunks(name):
+                pass
+        return path
+
     def package(self, key: NetworkKey) -> dict[str, bytes]:
         """The files of a network that is a folder, a Core ML package, by their path in that folder.
 
@@ -139,7 +154,8 @@ class Bundle:
             for precision in PRECISIONS
             if self.manifest.networks.get(replace(key, precision=precision)) == name
         )
-        return int(self.manifest.files[name].bytes * PREPARED_COPIES[stored])
+        copies = PREPARED_COPIES[stored] + (self._files.path(name) is None)
+        return int(self.manifest.files[name].bytes * copies)
 
     def close(self) -> None:
         """Release the zip file, if the bundle is one."""
@@ -160,14 +176,21 @@ class Bundle:
         return self.manifest.networks[key]
 
     def _read(self, name: str) -> bytes:
+        return b"".join(self._chunks(name))
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        """A file piece by piece; raises BundleError, at the end at the latest, when it is not as the manifest says."""
         record = self.manifest.files[name]
-        data = self._files.read(name, record.bytes)
-        if len(data) != record.bytes:
-            found = "more" if len(data) > record.bytes else f"only {len(data)}"
+        digest, size = sha256(), 0
+        for chunk in self._files.chunks(name, record.bytes):
+            digest.update(chunk)
+            size += len(chunk)
+            yield chunk
+        if size != record.bytes:
+            found = "more" if size > record.bytes else f"only {size}"
             raise BundleError(f"{self._files.where(name)}: {found} bytes, the manifest says {record.bytes}")
-        if hashlib.sha256(data).hexdigest() != record.sha256:
+        if digest.hexdigest() != record.sha256:
             raise BundleError(f"{self._files.where(name)}: SHA-256 is not the one in the manifest")
-        return data
 
     def _contents(self) -> str:
         manifest = self.manifest
@@ -180,7 +203,7 @@ class Bundle:
 
 
 def _read_manifest(files: _Files) -> Manifest:
-    data = files.read(MANIFEST_NAME, MAX_MANIFEST_BYTES)
+    data = b"".join(files.chunks(MANIFEST_NAME, MAX_MANIFEST_BYTES))
     where = files.where(MANIFEST_NAME)
     if len(data) > MAX_MANIFEST_BYTES:
         raise BundleError(f"{where}: larger than {MAX_MANIFEST_BYTES} bytes")
@@ -190,11 +213,22 @@ def _read_manifest(files: _Files) -> Manifest:
         raise BundleError(f"{where}: {error}") from error
 
 
+def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
+    """The first `size` + 1 bytes of a file, or all there are."""
+    left = size + 1
+    while left and (chunk := file.read(min(left, CHUNK))):
+        left -= len(chunk)
+        yield chunk
+
+
 class _Files(Protocol):
     """Where the files of a bundle lie."""
 
-    def read(self, name: str, size: int) -> bytes:
+    def chunks(self, name: str, size: int) -> Iterator[bytes]:
         """The first `size` + 1 bytes of a file, or all there are; raises BundleError if unreadable."""
+
+    def path(self, name: str) -> Path | None:
+        """The file itself, where there is one."""
 
     def where(self, name: str) -> str:
         """The file as named in errors."""
@@ -206,12 +240,15 @@ class _Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self, name: str, size: int) -> bytes:
+    def chunks(self, name: str, size: int) -> Iterator[bytes]:
         try:
             with (self._path / name).open("rb") as file:
-                return file.read(size + 1)
+                yield from _pieces(file, size)
         except OSError as error:
             raise BundleError(f"{self.where(name)}: {error.strerror or 'cannot be read'}") from error
+
+    def path(self, name: str) -> Path | None:
+        return self._path / name
 
     def where(self, name: str) -> str:
         return str(self._path / name)
@@ -232,14 +269,17 @@ class _Zip:
         roots = [name for name in self._zip.namelist() if name.split("/", 1)[-1] == MANIFEST_NAME]
         self._prefix = roots[0].removesuffix(MANIFEST_NAME) if len(roots) == 1 else ""
 
-    def read(self, name: str, size: int) -> bytes:
+    def chunks(self, name: str, size: int) -> Iterator[bytes]:
         try:
             with self._zip.open(self._prefix + name) as file:
-                return file.read(size + 1)
+                yield from _pieces(file, size)
         except KeyError as error:
             raise BundleError(f"{self.where(name)}: no such file in the zip") from error
         except _ZIP_ERRORS as error:
             raise BundleError(f"{self.where(name)}: damaged in the zip") from error
+
+    def path(self, name: str) -> Path | None:
+        return None
 
     def where(self, name: str) -> str:
         return f"{self._path}/{self._prefix}{name}"

@@ -8,16 +8,16 @@ from ..codestream.description import operating_points
 from ..codestream.heif import code_stream_of
 from ..codestream.model_mark import names_other_model
 from ..codestream.stream import DEFAULT_MAX_SAMPLES, CodeStream, read_code_stream
+from ..codestream.tiling import Rectangle
 from ..errors import BundleError, Unsupported
 from ..image.planes import Planes, join_bands
 from ..latent.model_tables import EntropyModel
 from .bundle import Bundle
 from .entropy_engine import ENGINES, EntropyOptions, run_symbol_decoding
-from .heap import release_freed_memory_early
 from .memory_budget import DecodePlan, plan_decode
 from .model_networks import ModelNetworks, NetworkPool
 from .progress import Listener
-from .reconstruction import Reconstruction
+from .reconstruction import Reconstruction, skipped_regions
 from .symbols import Symbols
 
 DEFAULT_THREADS = 2
@@ -42,7 +42,10 @@ class DecodeOptions:
     patch: tuple[int, int] | None = None
     """Largest (rows, columns) of latents in one run of the synthesis; None lets the memory limit decide."""
     memory_limit: int | None = None
-    """Most bytes above the idle interpreter, NO_LIMIT for the fastest way; None takes little but refuses nothing."""
+    """Most bytes above the idle interpreter, NO_LIMIT for the fastest way.
+
+    None stays below DEFAULT_LIMIT where that is possible, takes little where it is not, and refuses nothing.
+    """
     engine: str = ENGINES[0]
     """Which entropy engine: `native` or `python`."""
 
@@ -78,10 +81,11 @@ class Decoder:
         planes = join_bands(reconstruction.bands(options.filters, None, progress))
         return DecodedPicture(planes, reconstruction.stream, self.notes(reconstruction, options))
 
-    def reconstruct(self, data: bytes, options: DecodeOptions) -> Reconstruction:
+    def reconstruct(self, data: bytes, options: DecodeOptions, region: Rectangle | None = None) -> Reconstruction:
         """Run the entropy stage; the returned object gives the rows of the picture as they are asked for.
 
-        `data` is a code stream, or a HEIF file with one.
+        `data` is a code stream, or a HEIF file with one. With `region` (displayed luma samples), symbols of
+        independent regions that it does not need may be left alone; then nothing outside of it may be asked for.
         Raises InvalidStream, Unsupported, LimitExceeded or BundleError, as reading the rows does.
         """
         data = code_stream_of(data)
@@ -100,16 +104,18 @@ class Decoder:
             options.patch,
             options.filters,
         )
-        if plan.lean:
-            release_freed_memory_early()
         tables, model = self._entropy_model(model_id)
         if names_other_model(stream.user_data, tables):
             raise BundleError(f"the stream was made with other weights than model {model_id} of the bundle")
-        entropy = EntropyOptions(options.engine, options.max_channels, options.max_samples, options.allow_partial)
+        skipped = skipped_regions(stream, point, plan.patch, options.filters, region)
+        entropy = EntropyOptions(
+            options.engine, options.max_channels, options.max_samples, options.allow_partial, skipped
+        )
         decoded = run_symbol_decoding(data, stream, tables, entropy)
         symbols = Symbols(stream.picture, model, decoded)
         networks = self._networks_for(model_id, point, precision, options.num_threads, plan)
-        return Reconstruction(stream, symbols, networks, plan.patch)
+        only = region if skipped else None
+        return Reconstruction(stream, symbols, networks, plan.patch, plan.latent_columns, only, skipped)
 
     def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:
         """Remarks about a decode for the caller: one line each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import native
 from ..codestream.stream import DEFAULT_MAX_SAMPLES, CodeStream, read_code_stream
@@ -23,6 +23,8 @@ class EntropyOptions:
     max_samples: int = DEFAULT_MAX_SAMPLES
     """Ceiling on coded luma samples."""
     allow_missing_regions: bool = False
+    skipped_regions: frozenset[int] = frozenset()
+    """Independent regions that nobody will ask for: their residuals are not looked at, and are zero."""
 
 
 DEFAULTS = EntropyOptions()
@@ -63,5 +65,11 @@ def run_symbol_decoding(
             max_channels=options.max_channels,
             max_samples=options.max_samples,
             allow_missing_regions=options.allow_missing_regions,
+            skipped_regions=options.skipped_regions,
         )
-    return decoded_symbols(stream, run_entropy_stage(data, model, options))
+    luma, chroma = (
+        [None if number in options.skipped_regions else part for number, part in enumerate(regions)]
+        for regions in stream.residuals
+    )
+    wanted = replace(stream, residuals=(luma, chroma))
+    return decoded_symbols(stream, decode_entropy_stage(wanted, EntropyModel.from_bytes(model), options.max_channels))

@@ -24,9 +24,7 @@ Array = NDArray[np.float32]
 Latents = tuple[Array, Array]
 """Luma and chroma latents, float32 [row, column, channel]."""
 COLUMNS_AT_ONCE = 64
-"""1024 samples: narrower windows would decode their margins too often."""
-FEWER_COLUMNS = 32
-"""Where memory matters more than time."""
+"""1024 samples. Narrower windows decode more margins, wider ones need more memory."""
 NOTHING = Rectangle(0, 0, 0, 0)
 
 
@@ -37,9 +35,13 @@ class LatentSource(Protocol):
         """The latents of a window in latent samples."""
 
 
-def latent_source(symbols: Symbols, tools: ToolHeader, networks: ModelNetworks) -> LatentSource:
-    """The source for a picture: dependent regions are decoded as a whole, all else window by window."""
-    columns = FEWER_COLUMNS if networks.one_stage_at_a_time else COLUMNS_AT_ONCE
+def latent_source(
+    symbols: Symbols, tools: ToolHeader, networks: ModelNetworks, columns: int = COLUMNS_AT_ONCE
+) -> LatentSource:
+    """The source for a picture: dependent regions are decoded as a whole, all else window by window.
+
+    `columns` are the latents that are decoded side by side at a time.
+    """
     picture = symbols.picture
     if holds_all_latents(picture):
         whole = Rectangle(0, 0, *picture.sizes.latent)

@@ -19,12 +19,15 @@ from ..latent.decoded_symbols import reads_block_averages
 from ..networks.catalogue import build
 from ..networks.measure import activation_bytes
 from .bundle import PreparedBytes
-from .latent_source import COLUMNS_AT_ONCE, FEWER_COLUMNS, holds_all_latents
+from .latent_source import holds_all_latents
 from .latents import KEPT_PSI_ROWS
 from .patches import largest_window, plan_bands
-from .reconstruction import ROWS_AT_ONCE, streams_rows
+from .reconstruction import streams_rows
+from .synthesis import ROWS_AT_ONCE
 
 MEBI = 1 << 20
+DEFAULT_LIMIT = 64 * MEBI
+"""What a decode keeps to, where it can, when nobody says how much memory there is."""
 NO_LIMIT = 1 << 62
 """More than any machine has: the fastest way of decoding."""
 FIXED = 12 * MEBI
@@ -59,12 +62,30 @@ WRITING_BYTES = {True: 10, False: 24}
 """What converting and writing a few rows takes, per luma sample of them."""
 WHOLE_PICTURE_BYTES = 64
 """Planes and their copies, per luma sample, where filters or resampling look at the whole picture."""
-WINDOW_SIZES = ((72, 512), (72, 136), (72, 72), (40, 512), (40, 136), (40, 72), (40, 40), (32, 32), (24, 24), (16, 16))
+WINDOW_SIZES = (
+    (72, 512),
+    (72, 136),
+    (72, 72),
+    (40, 512),
+    (40, 136),
+    (40, 72),
+    (40, 40),
+    (32, 40),
+    (32, 32),
+    (24, 24),
+    (16, 16),
+)
 """Largest (rows, columns) of a window in latents."""
-DEFAULT_WINDOW = (40, 40)
-"""What is used when nobody says how much memory there is."""
-LEAN_COST = 1.13
+LATENT_COLUMNS = (512, 64, 32)
+"""Latents that may be decoded side by side."""
+LATENTS_COST = 0.15
+"""Time of the networks that make latents, relative to the synthesis of as many samples."""
+LEAN_COST = 1.06
 """Time of a decode that prepares networks again and again, relative to one that does not."""
+WORKER_GAIN = 0.15
+"""What another patch at a time gains over another thread inside of networks; an assumption, not measured."""
+SLACK = 1.25
+"""How much more than the least memory a decode may take, for time, where the default limit is out of reach."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +97,9 @@ class DecodePlan:
     workers: int
     """Patches that are computed at a time; with one, its networks use all threads."""
     lean: bool
-    """Whether only the networks of one stage are in memory at a time, and latents are decoded in narrower parts."""
+    """Whether only the networks of one stage are in memory at a time."""
+    latent_columns: int
+    """Latents that are decoded side by side at a time."""
     bytes_needed: int
     """Estimate above the idle interpreter."""
 
@@ -92,21 +115,23 @@ def plan_decode(
     patch: tuple[int, int] | None = None,
     filters: bool = True,
 ) -> DecodePlan:
-    """The fastest plan within `limit` bytes above the idle interpreter; without one, a plan that takes little.
+    """The fastest plan within `limit` bytes above the idle interpreter.
 
+    Without a limit, the fastest one within DEFAULT_LIMIT, or where there is none, within little more than the least.
     `workers` is the most patches at a time, `patch` a window that the caller insists on. Raises LimitExceeded when
-    nothing fits, before anything is allocated.
+    nothing fits the limit, before anything is allocated.
     """
     need = _Need(stream, stream_bytes, operating_point, precision, networks, filters)
+    plans = [
+        need.plan(way)
+        for way in sorted(_ways(stream.picture, operating_point, workers, patch), key=lambda way: way.time)
+    ]
+    least = min(plan.bytes_needed for plan in plans)
     if limit is None:
-        count = workers if patch else 1
-        return need.plan(_Way.of(stream.picture, operating_point, patch or DEFAULT_WINDOW, count, False))
-    ways = _ways(stream.picture, operating_point, workers, patch)
-    plans = [need.plan(way) for way in sorted(ways, key=lambda way: (-way.workers, way.cost))]
+        limit = DEFAULT_LIMIT if least <= DEFAULT_LIMIT else int(SLACK * least)
     for plan in plans:
         if plan.bytes_needed <= limit:
             return plan
-    least = min(plan.bytes_needed for plan in plans)
     raise LimitExceeded(
         f"decoding needs about {grid_size(least, MEBI)} MiB above the idle interpreter, "
         f"the limit is {limit / MEBI:.4g} MiB"
@@ -123,26 +148,39 @@ class _Way:
     columns: int
     workers: int
     lean: bool
+    latent_columns: int
     cost: float
-    """Time, relative to windows without margins."""
+    """Time of one thread, relative to windows without margins."""
 
-    @classmethod
-    def of(cls, picture: PictureHeader, operating_point: str, patch: tuple[int, int], workers: int, lean: bool) -> _Way:
-        rows, columns = largest_window(picture, operating_point, patch)
-        bands = plan_bands(picture, operating_point, patch)
-        abreast = [sum(len(strip.patches) for strip in band.strips) for band in bands]
-        computed = sum(abreast) * rows * columns * LATENT_GRID**2
-        cost = computed / (picture.height * picture.width) * (LEAN_COST if lean else 1)
-        return cls(patch, rows, columns, min(workers, max(abreast)), lean, cost)
+    @property
+    def time(self) -> float:
+        """What the cost comes to on all threads."""
+        return self.cost / (1 + WORKER_GAIN * (self.workers - 1))
 
 
 def _ways(picture: PictureHeader, operating_point: str, workers: int, patch: tuple[int, int] | None) -> Iterator[_Way]:
     """Everything that may be chosen."""
     for window in (patch,) if patch else WINDOW_SIZES:
-        yield _Way.of(picture, operating_point, window, workers, False)
-        if workers > 1:
-            yield _Way.of(picture, operating_point, window, 1, False)
-        yield _Way.of(picture, operating_point, window, 1, True)
+        rows, columns = largest_window(picture, operating_point, window)
+        bands = [
+            [patch.extent for strip in band.strips for patch in strip.patches]
+            for band in plan_bands(picture, operating_point, window)
+        ]
+        computed = sum(height * width for band in bands for height, width in band)
+        for latent_columns in LATENT_COLUMNS:
+            cost = computed / (picture.height * picture.width)
+            cost += LATENTS_COST * _latents_cost(picture, len(bands), latent_columns)
+            for count in sorted({min(workers, max(map(len, bands))), 1}):
+                yield _Way(window, rows, columns, count, False, latent_columns, cost)
+            yield _Way(window, rows, columns, 1, True, latent_columns, cost * LEAN_COST)
+
+
+def _latents_cost(picture: PictureHeader, bands: int, latent_columns: int) -> float:
+    """Latents that the hyper decoder computes, relative to those of the picture."""
+    height, width = picture.sizes.latent
+    parts = grid_size(width, latent_columns)
+    computed_rows = min(bands * (height // bands + PART_MARGIN // 2), bands * height)
+    return computed_rows * parts * min(latent_columns + PART_MARGIN, width) / (height * width)
 
 
 @dataclass(frozen=True)
@@ -161,7 +199,7 @@ class _Need:
         latents, synthesis = self._latents_stage(way), self._synthesis_stage(way)
         stages = max(latents, synthesis) if way.lean else latents + synthesis
         needed = FIXED + self._symbols() + self._rows(way) + stages
-        return DecodePlan(way.patch, way.workers, way.lean, int(needed))
+        return DecodePlan(way.patch, way.workers, way.lean, way.latent_columns, int(needed))
 
     def _symbols(self) -> float:
         picture = self.stream.picture
@@ -185,9 +223,9 @@ class _Need:
 
     def _latents_stage(self, way: _Way) -> float:
         picture = self.stream.picture
-        columns = FEWER_COLUMNS if way.lean else COLUMNS_AT_ONCE
         rows = min((way.rows + PART_MARGIN) * LATENT_GRID, picture.height)
-        return self.networks.latents + PART_BYTES * rows * min((columns + PART_MARGIN) * LATENT_GRID, picture.width)
+        columns = min((way.latent_columns + PART_MARGIN) * LATENT_GRID, picture.width)
+        return self.networks.latents + PART_BYTES * rows * columns
 
     def _synthesis_stage(self, way: _Way) -> float:
         arena = ARENA_FACTOR[self.operating_point] * ELEMENT_SIZE.get(self.precision, 1.0)

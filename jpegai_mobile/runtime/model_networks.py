@@ -84,7 +84,7 @@ class ModelNetworks:
         return self._prepared[key]
 
     def _prepare(self, key: NetworkKey) -> NetworkRunner:
-        return NetworkRunner(self.bundle.graph_of(key), self.num_threads)
+        return NetworkRunner(self.bundle.graph_file(key) or self.bundle.graph_of(key), self.num_threads)
 
     def prepared(self) -> tuple[str, ...]:
         """Kinds of networks that are in memory."""

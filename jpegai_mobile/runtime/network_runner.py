@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..codestream.components import grid_size
 from ..errors import BundleError
+from .mapped_file import drop_pages
 
 AUTHORED_EXTENT = 64
 """Luma samples in each direction of the tile whose tensor shapes stand in a graph file."""
@@ -54,10 +56,12 @@ class TensorInfo:
 class NetworkRunner:
     """One network in one interpreter, for one thread at a time; `run` releases the GIL while it computes."""
 
-    def __init__(self, graph: bytes, num_threads: int = 1) -> None:
-        """Raises BundleError when `graph` is not a TFLite file of this project."""
+    def __init__(self, graph: bytes | Path, num_threads: int = 1) -> None:
+        """`graph` is a TFLite file, its bytes or its path; raises BundleError when it is none of this project."""
+        self._file = graph if isinstance(graph, Path) else None
+        source = {"model_content": graph} if self._file is None else {"model_path": str(graph)}
         try:
-            self._interpreter: Any = Interpreter(model_content=graph, num_threads=num_threads)
+            self._interpreter: Any = Interpreter(**source, num_threads=num_threads)
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"network graph is damaged: {_first_line(error)}") from error
         inputs = _tensors(self._interpreter.get_input_details())
@@ -149,6 +153,8 @@ class NetworkRunner:
             self._interpreter.resize_tensor_input(info.index, [1, *_elements(tile, info), info.channels])
         with _without_banner():
             self._interpreter.allocate_tensors()
+        if self._file is not None:
+            drop_pages(self._file)  # the kernels have packed the weights
         self._tile = tile
 
     def _output(self, info: TensorInfo, extent: Size) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..codestream.components import Component
+from ..codestream.components import LATENT_GRID, Component
 from ..codestream.stream import CodeStream
 from ..codestream.tiling import Rectangle
 from ..filters.pipeline import apply_filters
@@ -19,22 +19,43 @@ from ..image.colour import Samples, sample_type
 from ..image.planes import Planes, cropped
 from ..native.samples import yuv_to_rgb
 from .dependent_regions import decode_psi
-from .latent_source import LatentSource, latent_source
+from .latent_source import COLUMNS_AT_ONCE, LatentSource, latent_source
 from .model_networks import NetworkPool
 from .patches import plan_bands
 from .progress import Listener, Progress
 from .symbols import Symbols
-from .synthesis import Finish, interleaved, synthesise_bands
+from .synthesis import ROWS_AT_ONCE, Finish, interleaved, synthesise_bands
 
 Array = NDArray[np.float32]
-ROWS_AT_ONCE = 64
-"""Rows of a finished band that are handed on together: whoever converts them needs several times their size."""
 
 
 def streams_rows(stream: CodeStream, filters: bool) -> bool:
     """Whether the rows of a picture can be finished one band after the other."""
     picture = stream.picture
     return picture.coded_subsampling == picture.source_subsampling and not (filters and stream.tools.filters)
+
+
+def skipped_regions(
+    stream: CodeStream,
+    operating_point: str,
+    patch: tuple[int, int] | None,
+    filters: bool,
+    region: Rectangle | None,
+) -> frozenset[int]:
+    """Independent regions whose residuals a region of the displayed picture (None: all of it) does not need.
+
+    None may be skipped where a step looks at the whole picture: post-filters and resampling of chroma.
+    """
+    picture = stream.picture
+    samples_are_independent = picture.source_subsampling == FORMAT_444 and streams_rows(stream, filters)
+    if region is None or not picture.independent_regions or not samples_are_independent:
+        return frozenset()
+    needed = [strip.latents for band in plan_bands(picture, operating_point, patch, region) for strip in band.strips]
+    return frozenset(
+        number
+        for number, place in enumerate(picture.regions)
+        if all(place.on_grid(LATENT_GRID).intersection(latents).empty for latents in needed)
+    )
 
 
 @dataclass(eq=False)
@@ -46,6 +67,12 @@ class Reconstruction:
     networks: NetworkPool
     patch: tuple[int, int] | None
     """Largest (rows, columns) of latents in one run; None takes whole tiles."""
+    latent_columns: int = COLUMNS_AT_ONCE
+    """Latents that are decoded side by side at a time."""
+    only: Rectangle | None = None
+    """What may be asked for, in displayed luma samples; None is all."""
+    skipped: frozenset[int] = frozenset()
+    """Independent regions whose residuals were not decoded, since nothing of them may be asked for."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -88,7 +115,7 @@ class Reconstruction:
         """The displayed picture, or a region of it, from top to bottom as RGB samples [row, column, 3].
 
         Only where `streams_rgb`: the rows equal `yuv_to_rgb` of `bands` and take a quarter of the memory.
-        Each array is valid until the next one is asked for. Raises Cancelled when `listener` asks to stop.
+        Raises Cancelled when `listener` asks to stop.
         """
         picture = self.stream.picture
         region = region or Rectangle(0, 0, *picture.display_size)
@@ -104,16 +131,19 @@ class Reconstruction:
         finish: Finish = interleaved,
         dtype: DTypeLike = np.float32,
     ) -> Iterator[NDArray[Any]]:
-        """The rows of a region a few at a time; each array is valid until the next one is asked for."""
+        """The rows of a region a few at a time; raises ValueError where not all of it may be asked for."""
+        if self.only is not None and region.intersection(self.only) != region:
+            raise ValueError(f"{region} is not inside of {self.only}, the region that was decoded")
         plan = plan_bands(self.stream.picture, self.operating_point, self.patch, region)
         columns = range(region.left, region.right)
         progress = Progress(region.height * region.width, listener)
         bands = synthesise_bands(plan, self.latents, self.networks.synthesis, columns, finish, dtype, progress.advance)
         for band, samples in bands:
             first, last = max(region.top, band.rows.start), min(region.bottom, band.rows.stop)
-            rows = samples[first - band.rows.start : last - band.rows.start]
-            for top in range(0, len(rows), ROWS_AT_ONCE):
-                yield rows[top : top + ROWS_AT_ONCE]
+            for top in range(first - band.rows.start, last - band.rows.start, ROWS_AT_ONCE):
+                # A copy, for nobody to hold the whole band while the next one is computed.
+                yield samples[top : min(top + ROWS_AT_ONCE, last - band.rows.start)].copy()
+            del samples
 
     def _band_planes(self, samples: Array) -> Planes:
         """Planes of rows [row, column, (Y, U, V)], chroma subsampled as it was coded."""
@@ -124,7 +154,7 @@ class Reconstruction:
     @cached_property
     def latents(self) -> LatentSource:
         """Where synthesis gets its latents from."""
-        return latent_source(self.symbols, self.stream.tools, self.networks.shared)
+        return latent_source(self.symbols, self.stream.tools, self.networks.shared, self.latent_columns)
 
     def planes(self, listener: Listener | None = None) -> Planes:
         """The whole displayed picture before filters, in the source's chroma format; may raise Cancelled."""

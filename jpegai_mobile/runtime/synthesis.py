@@ -20,6 +20,8 @@ from .patches import Band, Patch
 Array = NDArray[np.float32]
 Finish = Callable[[Planes], NDArray[Any]]
 """From samples 0..255 to what is wanted of them, [row, column, 3]."""
+ROWS_AT_ONCE = 64
+"""Rows of a patch that are finished together: several times their size is needed for it."""
 
 
 def interleaved(planes: Planes) -> Array:
@@ -38,10 +40,10 @@ def synthesise_bands(
 ) -> Iterator[tuple[Band, NDArray[Any]]]:
     """Every band with its samples: float32 [row, column, (Y, U, V)], 0..255, chroma at full resolution.
 
-    `columns` are those of the picture that a band holds. `finish` converts the samples of a patch to `dtype`, where
-    something smaller than floats is wanted. The array of a band is overwritten by the next one. One patch is computed
-    per element of `networks` at a time; the result does not depend on how many there are. `on_patch` is told how many
-    samples were added; an exception of it ends the work.
+    `columns` are those of the picture that a band holds. `finish` converts samples to `dtype`, where something smaller
+    than floats is wanted. Whoever lets go of the array of a band before asking for the next one saves its memory. One
+    patch is computed per element of `networks` at a time; the result does not depend on how many there are. `on_patch`
+    is told how many samples were added; an exception of it ends the work.
     """
     idle: SimpleQueue[ModelNetworks] = SimpleQueue()
     for one in networks:
@@ -51,38 +53,42 @@ def synthesise_bands(
         patch, window, latents = work
         one = idle.get()
         try:
-            samples = _synthesise_patch(patch, window, latents, one)
+            return patch.core, _synthesise_patch(patch, window, latents, one, finish, dtype)
         finally:
             idle.put(one)
-        return patch.core, finish(samples)
 
-    rows = np.empty((0, len(columns), 3), dtype)
     with ThreadPoolExecutor(len(networks)) as pool:
         run: Callable[..., Iterator[tuple[Rectangle, NDArray[Any]]]] = pool.map if len(networks) > 1 else map
         for band in bands:
-            if len(rows) < len(band.rows):
-                rows = np.empty((len(band.rows), len(columns), 3), dtype)
+            work = _work(band, source.window(band.latents))
+            rows = np.empty((len(band.rows), len(columns), 3), dtype)  # not before there are latents
             place = Rectangle(band.rows.start, columns.start, band.rows.stop, columns.stop)
-            for core, samples in run(compute, _work(band, source)):
+            for core, samples in run(compute, work):
                 kept = core.intersection(place)
                 rows[kept.relative_to(place).slices] = samples[kept.relative_to(core).slices]
                 if on_patch is not None:
                     on_patch(kept.height * kept.width)
-            yield band, rows[: len(band.rows)]
+            yield band, rows
+            del rows
 
 
-def _work(band: Band, source: LatentSource) -> Iterator[tuple[Patch, Rectangle, Latents]]:
+def _work(band: Band, latents: Latents) -> Iterator[tuple[Patch, Rectangle, Latents]]:
     """Patches with the latents of their band."""
-    latents = source.window(band.latents)
     for strip in band.strips:
         for patch in strip.patches:
             yield patch, band.latents, latents
 
 
-def _synthesise_patch(patch: Patch, window: Rectangle, latents: Latents, networks: ModelNetworks) -> Planes:
-    """The samples of the core of a patch."""
+def _synthesise_patch(
+    patch: Patch, window: Rectangle, latents: Latents, networks: ModelNetworks, finish: Finish, dtype: DTypeLike
+) -> NDArray[Any]:
+    """The finished samples of the core of a patch."""
     luma, chroma = (component[patch.latents.relative_to(window).slices] for component in latents)
     inside = patch.core_in_window.slices
-    y = from_raw(networks.synthesis_luma(luma, patch.extent)[inside])
-    raw = networks.synthesis_chroma(luma, chroma, patch.extent)[inside]
-    return Planes(y, from_raw(raw[..., 0]), from_raw(raw[..., 1]))
+    y = networks.synthesis_luma(luma, patch.extent)[inside]
+    uv = networks.synthesis_chroma(luma, chroma, patch.extent)[inside]
+    samples = np.empty((*y.shape, 3), dtype)
+    for top in range(0, len(y), ROWS_AT_ONCE):
+        rows = slice(top, top + ROWS_AT_ONCE)
+        samples[rows] = finish(Planes(from_raw(y[rows]), from_raw(uv[rows, :, 0]), from_raw(uv[rows, :, 1])))
+    return samples

@@ -55,6 +55,7 @@ typedef struct component_stage {
     const jai_component_header *header;
     const jai_component_tables *tables;
     const jai_component_arrays *arrays;
+    const uint8_t *skipped_regions;
     jai_scale_decoder scale_decoder;
     int32_t *scale_index;
     int32_t *scaled_sigma;
@@ -245,8 +246,19 @@ static jai_status decode_channel(const component_stage *s, region_stage *region)
     return store_residuals(s, region, jai_tans_row_settled(&region->coder));
 }
 
+/* Whether anything but residuals is wanted of the channels. */
+static bool stores_scales(const component_stage *s)
+{
+    const jai_component_arrays *a = s->arrays;
+    return a->scale_index != NULL || a->sigma != NULL || a->skip_mask != NULL || a->block_average != NULL ||
+           s->stream->arrays.lef_sigma != NULL;
+}
+
 static jai_status decode_channels(component_stage *s, region_stage *region, bool present)
 {
+    if (!present && !stores_scales(s)) {
+        return JAI_OK;
+    }
     for (uint32_t channel = 0; channel < s->arrays->channels; channel++) {
         prepare_channel(s, channel, &region->place);
         store_channel(s, channel, &region->place);
@@ -273,7 +285,8 @@ static jai_status decode_region(component_stage *s, uint32_t number)
 {
     const jai_picture_header *picture = &s->stream->picture;
     const jai_substream *substream = &s->stream->residual[s->component][number];
-    const bool present = substream->payload != NULL;
+    const bool skipped = (s->skipped_regions[number / 8] >> number % 8 & 1) != 0;
+    const bool present = substream->payload != NULL && !(picture->region_residual_in_its_own_substream_flag && skipped);
     region_stage region = {.number = number, .place = jai_region_latents(picture, number)};
     s->ring = open_channels(region_area(&region.place));
     if (present) {
@@ -305,7 +318,8 @@ static uint32_t kept_channels(const component_stage *s, uint32_t limit)
     return limit < s->header->num_chs ? limit : s->header->num_chs;
 }
 
-static jai_status decode_component(jai_stream *stream, const jai_model *model, unsigned component, uint32_t limit)
+static jai_status decode_component(jai_stream *stream, const jai_model *model, unsigned component,
+                                   const jai_options *options)
 {
     jai_pool *pool = &stream->arrays_pool;
     const jai_component_arrays *a = &stream->arrays.component[component];
@@ -314,8 +328,9 @@ static jai_status decode_component(jai_stream *stream, const jai_model *model, u
                          .component = component,
                          .header = &stream->picture.component[component],
                          .tables = &model->component[component],
-                         .arrays = a};
-    s.channels_kept = kept_channels(&s, limit);
+                         .arrays = a,
+                         .skipped_regions = options->skipped_regions};
+    s.channels_kept = kept_channels(&s, options->max_channels[component]);
     JAI_TRY(jai_scale_decoder_open(&s.scale_decoder, pool, s.tables, a->z, a->z_rows, a->z_columns));
     JAI_TRY(allocate_planes(&s));
     if (a->residual == NULL) {
@@ -348,8 +363,8 @@ static jai_status decode_stage(jai_stream *stream, const jai_model *model, const
                                        picture->quality_map_entropy_index, a->rows, a->columns,
                                        &stream->arrays.quality_map));
     }
-    JAI_TRY(decode_component(stream, model, JAI_LUMA, options->max_channels[JAI_LUMA]));
-    return decode_component(stream, model, JAI_CHROMA, options->max_channels[JAI_CHROMA]);
+    JAI_TRY(decode_component(stream, model, JAI_LUMA, options));
+    return decode_component(stream, model, JAI_CHROMA, options);
 }
 
 jai_status jai_stream_decode(jai_stream *stream, const jai_model *model, const jai_options *options,
