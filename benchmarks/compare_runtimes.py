@@ -3,8 +3,8 @@
 python -m benchmarks.compare_runtimes WEIGHTS.zip BUNDLE STREAM... [--threads 1] [--rounds 7] [...]
 
 Headers, entropy stage, dequantisation, assembly of patches and output are the same code for all; only the networks
-differ. `samples` gives the window in which they run: of ours the default, of the others whole synthesis tiles, as
-their users would, and our windows, as some networks are faster on what fits a cache.
+differ. Ours are planned as for `--memory-limit` (default: none), the others run on whole synthesis tiles, as their
+users would have it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.bench.stages import ENTROPY, NETWORKS, REST, StageClock, decode_to_nowhere, reconstruct_to_nowhere
 from jpegai_mobile.cli.usage import byte_count
 from jpegai_mobile.image.planes import join_bands
-from jpegai_mobile.runtime.memory_budget import DEFAULT_WINDOW, NO_LIMIT
+from jpegai_mobile.runtime.memory_budget import NO_LIMIT
 from jpegai_mobile.runtime.model_networks import NetworkPool
 from jpegai_mobile.runtime.reconstruction import Reconstruction
 
@@ -85,34 +85,35 @@ def ours(decoder: Decoder, data: bytes, point: str, precision: str, threads: int
     return Contender("jpegai-mobile", point, precision, window, lambda: decode_to_nowhere(decoder, data, options))
 
 
-def rival(
-    decoder: Decoder, data: bytes, name: str, networks: RivalNetworks, window: tuple[int, int] | None
-) -> Contender:
+def rival(decoder: Decoder, data: bytes, name: str, networks: RivalNetworks) -> Contender:
     """The decoder with the networks of another runtime."""
-    options = DecodeOptions(operating_point=networks.operating_point, precision="float32", num_threads=1)
+    options = _unlimited(networks.operating_point)
 
     def decode() -> StageClock:
         clock = StageClock()
         with clock.stage(REST):
             with clock.stage(ENTROPY):
                 plain = decoder.reconstruct(data, options)
-            reconstruct_to_nowhere(with_networks(plain, networks, window), options, clock)
+            reconstruct_to_nowhere(with_networks(plain, networks), options, clock)
         return clock
 
-    label = "x".join(str(16 * size) for size in window) if window else "tile"
-    return Contender(name, networks.operating_point, "float32", label, decode)
+    return Contender(name, networks.operating_point, "float32", "tile", decode)
 
 
-def with_networks(plain: Reconstruction, networks: RivalNetworks, window: tuple[int, int] | None) -> Reconstruction:
-    """The same reconstruction with other networks."""
-    return Reconstruction(plain.stream, plain.symbols, NetworkPool(networks, (networks,)), window)
+def with_networks(plain: Reconstruction, networks: RivalNetworks) -> Reconstruction:
+    """The same reconstruction with other networks, on whole tiles."""
+    pool = NetworkPool(networks, (networks,))
+    return Reconstruction(plain.stream, plain.symbols, pool, None, plain.latent_columns)
+
+
+def _unlimited(operating_point: str) -> DecodeOptions:
+    return DecodeOptions(operating_point=operating_point, precision="float32", num_threads=1, memory_limit=NO_LIMIT)
 
 
 def check_pictures_are_equal(decoder: Decoder, data: bytes, networks: RivalNetworks, name: str) -> None:
     """Leave with an error where a runtime decodes another picture than ours."""
-    options = DecodeOptions(operating_point=networks.operating_point, precision="float32", num_threads=1)
-    plain = decoder.reconstruct(data, options)
-    expected, found = (join_bands(each.bands()) for each in (plain, with_networks(plain, networks, None)))
+    plain = decoder.reconstruct(data, _unlimited(networks.operating_point))
+    expected, found = (join_bands(each.bands()) for each in (plain, with_networks(plain, networks)))
     for plane in "yuv":
         difference = float(np.abs(getattr(found, plane) - getattr(expected, plane)).max())
         if difference > LARGEST_DIFFERENCE:
@@ -127,12 +128,11 @@ def measure_stream(path: Path, options: argparse.Namespace, decoder: Decoder) ->
         for point in options.operating_points.split(",")
         for precision in options.precisions.split(",")
     ]
-    first = decoder.reconstruct(data, DecodeOptions(operating_point="bop", precision="float32", num_threads=1))
+    first = decoder.reconstruct(data, _unlimited("bop"))
     for name in options.rivals.split(","):
         networks = RivalNetworks(first.networks.shared, options.weights, RIVALS[name], options.threads)
         check_pictures_are_equal(decoder, data, networks, name)
-        windows = (None,) if options.tiles_only else (None, DEFAULT_WINDOW)
-        contenders += [rival(decoder, data, name, networks, window) for window in windows]
+        contenders.append(rival(decoder, data, name, networks))
     for contender in contenders:
         contender.decode()
         contender.decode()  # PyTorch specialises what it traced in the first runs
@@ -155,7 +155,6 @@ def main() -> None:
     parser.add_argument("--memory-limit", type=byte_count, help="of ours; a large one allows large windows")
     parser.add_argument("--operating-points", default="sop,bop")
     parser.add_argument("--precisions", default="float32,int8")
-    parser.add_argument("--tiles-only", action="store_true", help="the others on whole tiles only")
     parser.add_argument("--rivals", default="onnxruntime,pytorch channels_last")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
@@ -170,14 +169,13 @@ def main() -> None:
     if options.output:
         names = " ".join(path.name for path in options.streams)
         command = f"python -m benchmarks.compare_runtimes {options.weights.name} BUNDLE {names}"
-        tiles = " --tiles-only" if options.tiles_only else ""
-        tiles += f" --memory-limit {options.memory_limit}" if options.memory_limit else ""
+        limit = f" --memory-limit {options.memory_limit}" if options.memory_limit else ""
         write_result(
             options.output,
             HEADER,
             rows,
             f"{command} --threads {options.threads} --rounds {options.rounds} --precisions {options.precisions} "
-            f"--operating-points {options.operating_points} --rivals '{options.rivals}'{tiles}",
+            f"--operating-points {options.operating_points} --rivals '{options.rivals}'{limit}",
         )
 
 

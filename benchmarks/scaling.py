@@ -1,6 +1,7 @@
 """How the time of a decode grows with the picture and with threads, or what a region costs.
 
-python -m benchmarks.scaling BUNDLE STREAM... [--precision int8] [--rounds 3] [--regions] [--output OUT.tsv]
+python -m benchmarks.scaling BUNDLE STREAM... [--precision int8] [--memory-limit none] [--threads 1,2] [--rounds 3]
+                            [--regions] [--output OUT.tsv]
 
 Streams take turns. With --regions, a region of 512 x 512 in the middle is set beside the whole picture; both are
 decoded from parsed symbols.
@@ -18,6 +19,7 @@ from statistics import median
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.bench.stages import StageClock, decode_to_nowhere, reconstruct_to_nowhere
+from jpegai_mobile.cli.usage import memory_limit
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle
 
@@ -50,22 +52,27 @@ class Run:
         return (*self.labels, str(len(self.seconds)), *(f"{1000 * value:.1f}" for value in times))
 
 
-def runs_of(path: Path, decoder: Decoder, precision: str, regions: bool) -> list[Run]:
+def runs_of(path: Path, decoder: Decoder, choices: argparse.Namespace) -> list[Run]:
     """Whole decodes by threads; or what follows the entropy stage, for all of the picture and for a region of it."""
     data = path.read_bytes()
     height, width = read_code_stream(data).picture.display_size
-    labels = (path.name, str(width), str(height), f"{width * height / 1e6:.2f}", precision)
+    labels = (path.name, str(width), str(height), f"{width * height / 1e6:.2f}", choices.precision)
     top, left = (height - REGION) // 2, (width - REGION) // 2
     region = Rectangle(top, left, top + REGION, left + REGION)
 
     def options(threads: int) -> DecodeOptions:
-        return DecodeOptions(operating_point="bop", precision=precision, num_threads=threads)
+        return DecodeOptions(
+            operating_point="bop",
+            precision=choices.precision,
+            num_threads=threads,
+            memory_limit=choices.memory_limit,
+        )
 
     def parsed(region: Rectangle | None) -> Callable[[], object]:
         reconstruction = decoder.reconstruct(data, options(1))
         return lambda: reconstruct_to_nowhere(reconstruction, options(1), StageClock(), region)
 
-    if regions:
+    if choices.regions:
         return [
             Run((*labels, "picture from symbols"), parsed(None)),
             Run((*labels, f"{REGION} x {REGION} from symbols"), parsed(region)),
@@ -74,7 +81,7 @@ def runs_of(path: Path, decoder: Decoder, precision: str, regions: bool) -> list
     def whole(threads: int) -> Callable[[], object]:
         return lambda: decode_to_nowhere(decoder, data, options(threads))
 
-    return [Run((*labels, f"whole decode, {n} thread{'s' * (n > 1)}"), whole(n)) for n in (1, 2)]
+    return [Run((*labels, f"whole decode, {n} thread{'s' * (n > 1)}"), whole(n)) for n in choices.threads]
 
 
 def main() -> None:
@@ -83,13 +90,15 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("streams", type=Path, nargs="+")
     parser.add_argument("--precision", default="float32")
+    parser.add_argument("--memory-limit", type=memory_limit, help="default: that of decoding")
+    parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--regions", action="store_true")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     with open_bundle(options.bundle) as bundle:
         decoder = Decoder(bundle)
-        runs = [run for path in options.streams for run in runs_of(path, decoder, options.precision, options.regions)]
+        runs = [run for path in options.streams for run in runs_of(path, decoder, options)]
         for run in runs[:2]:
             run.decode()  # loads the networks
         for _ in range(options.rounds):
@@ -101,8 +110,10 @@ def main() -> None:
     if options.output:
         names = " ".join(path.name for path in options.streams)
         command = f"python -m benchmarks.scaling BUNDLE {names} --precision {options.precision}"
+        limit = "" if options.memory_limit is None else f" --memory-limit {options.memory_limit}B"
+        threads = "" if options.regions else f" --threads {','.join(map(str, options.threads))}"
         regions = " --regions" if options.regions else ""
-        write_result(options.output, HEADER, rows, f"{command} --rounds {options.rounds}{regions}")
+        write_result(options.output, HEADER, rows, f"{command}{limit}{threads} --rounds {options.rounds}{regions}")
 
 
 if __name__ == "__main__":

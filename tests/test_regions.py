@@ -93,7 +93,7 @@ def test_a_region_of_interest_needs_only_its_own_regions() -> None:
     with open_bundle(own_bundle_path()) as bundle:
         decoder = Decoder(bundle)
         whole = View().rgb(decoder.reconstruct(coded, options))
-        inside = Rectangle(16, 20, 70, 100)
+        inside = Rectangle(16, 20, 64, 60)
         reconstruction = decoder.reconstruct(damaged, options, inside)
         assert reconstruction.skipped == {1, 2, 3}
         assert np.array_equal(View(inside).rgb(reconstruction), whole[inside.slices])

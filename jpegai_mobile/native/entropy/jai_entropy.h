@@ -246,8 +246,8 @@ typedef struct jai_options {
     uint16_t max_channels[JAI_COMPONENTS]; /* residual channels to keep; those above are decoded and dropped */
     bool allow_missing_regions;            /* independent regions may be absent: their residual is zero */
     uint32_t arrays;                       /* JAI_SCALE_INDEX | ...: an array that is not wanted costs no memory */
-    uint8_t skipped_regions[32];           /* bit n % 8 of byte n / 8: independent region n is treated as missing, and its
-                                              sub-streams are not looked at */
+    uint8_t skipped_regions[32]; /* bit n % 8 of byte n / 8: independent region n is treated as missing, and its
+                                    sub-streams are not looked at */
 } jai_options;
 
 /* 2^27 samples, all channels, no missing regions; scale index, sigma and skip mask. */
