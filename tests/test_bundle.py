@@ -305,6 +305,16 @@ def test_a_zip_entry_that_unpacks_to_more_than_the_manifest_says(folder: Path, t
     assert complaint(tmp_path / "bomb.zip").endswith("more bytes, the manifest says 10")
 
 
+def test_a_file_to_map_is_there_in_folders_and_is_checked(folder: Path, tmp_path: Path) -> None:
+    with Bundle.open(folder) as bundle:
+        assert bundle.graph_file(LUMA) == folder / LUMA_FILE
+        (folder / LUMA_FILE).write_bytes(b"Luma graph")
+        with pytest.raises(BundleError, match="SHA-256 is not the one in the manifest"):
+            bundle.graph_file(LUMA)
+    with Bundle.open(written(tmp_path / "b.zip")) as bundle:
+        assert bundle.graph_file(LUMA) is None
+
+
 def test_random_damage_of_a_zip_is_found_or_harmless(tmp_path: Path) -> None:
     whole = written(tmp_path / "b.zip").read_bytes()
     for position in range(0, len(whole), 7):

@@ -14,6 +14,8 @@ from jpegai_mobile import DecodeOptions, Decoder, LimitExceeded, open_bundle
 from jpegai_mobile.cli.main import main
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.latent.model_tables import EntropyModel
+from jpegai_mobile.runtime.bundle import PreparedBytes
+from jpegai_mobile.runtime.memory_budget import DEFAULT_LIMIT, NO_LIMIT, DecodePlan, plan_decode
 
 from .vectors import ROOT
 
@@ -83,7 +85,22 @@ def test_the_estimate_is_near_the_measured_peak(
     )
     estimate, measured = map(int, result.stdout.split())
     assert 1.0 <= estimate / measured <= 1.5
-    assert not mebibytes or measured <= mebibytes << 20
+    assert measured <= (mebibytes << 20 or DEFAULT_LIMIT)
+
+
+def test_without_a_limit_nothing_is_refused(files: tuple[Path, Path]) -> None:
+    stream, _ = files
+    large = read_code_stream(stream.read_bytes())
+    large.picture.img_width_minus64 = large.picture.img_height_minus64 = 10_000 - 64
+    networks = PreparedBytes(20 << 20, 8 << 20)
+
+    def plan(limit: int | None) -> DecodePlan:
+        return plan_decode(large, 6_000_000, "bop", "float32", networks, 2, limit)
+
+    least = plan(None).bytes_needed
+    assert DEFAULT_LIMIT < least < plan(NO_LIMIT).bytes_needed
+    with pytest.raises(LimitExceeded):
+        plan(DEFAULT_LIMIT)
 
 
 def test_a_limit_that_is_too_small_is_refused(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def add_command(commands: Any) -> None:
         "--memory-limit",
         type=memory_limit,
         metavar="SIZE",
-        help="above the idle interpreter, such as 96MiB, or none for the fastest way (default: in between)",
+        help="above the idle interpreter, such as 96MiB, or none for the fastest way (default: 64MiB if that does)",
     )
     parser.add_argument(
         "--patch", type=positive, metavar="PX", help="largest patch that is computed at a time, in samples"
