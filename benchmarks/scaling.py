@@ -69,7 +69,7 @@ def runs_of(path: Path, decoder: Decoder, choices: argparse.Namespace) -> list[R
         )
 
     def parsed(region: Rectangle | None) -> Callable[[], object]:
-        reconstruction = decoder.reconstruct(data, options(1))
+        reconstruction = decoder.reconstruct(data, options(1), region)
         return lambda: reconstruct_to_nowhere(reconstruction, options(1), StageClock(), region)
 
     if choices.regions:

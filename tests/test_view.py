@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpegai_mobile import DecodeOptions
@@ -78,6 +78,7 @@ def test_a_reduced_picture_has_block_means(name: str, factor: int) -> None:
         assert np.abs(block.mean(axis=(0, 1)) - reduced[row, column]).max() < 12
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 30), st.sampled_from([1, 2, 4, 8]), st.randoms())
 def test_bands_do_not_change_the_means(height: int, width: int, factor: int, random: object) -> None:
     samples = np.random.default_rng(height * 100 + width).random((height, width), np.float32)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpegai_mobile.runtime.windows import equal_windows, expanded
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 3000),
     st.integers(1, 400),
@@ -32,6 +33,7 @@ def test_windows_partition_and_keep_margins(length: int, largest: int, before: i
         assert window.stop == length or window.stop - window.core_stop >= after
 
 
+@settings(deadline=None)
 @given(st.integers(0, 500), st.integers(1, 100), st.integers(0, 20), st.integers(0, 20), st.integers(1, 600))
 def test_expanded_windows_stay_inside_with_their_margin(
     start: int, size: int, before: int, after: int, limit: int
@@ -45,6 +47,7 @@ def test_expanded_windows_stay_inside_with_their_margin(
     assert last - first == min(stop - start + before + after, limit)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 90), st.integers(0, 5), st.integers(0, 5), st.integers(0, 299), st.data())
 def test_narrowed_windows_keep_a_part_with_its_margins(
     length: int, largest: int, before: int, after: int, start: int, data: st.DataObject

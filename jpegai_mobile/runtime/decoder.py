@@ -17,7 +17,7 @@ from .entropy_engine import ENGINES, EntropyOptions, run_symbol_decoding
 from .memory_budget import DecodePlan, plan_decode
 from .model_networks import ModelNetworks, NetworkPool
 from .progress import Listener
-from .reconstruction import Reconstruction, skipped_regions
+from .reconstruction import Reconstruction, samples_are_independent, skipped_regions
 from .symbols import Symbols
 
 DEFAULT_THREADS = 2
@@ -84,12 +84,16 @@ class Decoder:
     def reconstruct(self, data: bytes, options: DecodeOptions, region: Rectangle | None = None) -> Reconstruction:
         """Run the entropy stage; the returned object gives the rows of the picture as they are asked for.
 
-        `data` is a code stream, or a HEIF file with one. With `region` (displayed luma samples), symbols of
-        independent regions that it does not need may be left alone; then nothing outside of it may be asked for.
+        `data` is a code stream, or a HEIF file with one. With `region` (displayed luma samples), nothing outside
+        of it may be asked for, and symbols of independent regions that it does not need are not decoded.
         Raises InvalidStream, Unsupported, LimitExceeded or BundleError, as reading the rows does.
         """
         data = code_stream_of(data)
         stream = read_code_stream(data, max_samples=options.max_samples, allow_missing_regions=options.allow_partial)
+        if region is not None:
+            region = region.intersection(Rectangle(0, 0, *stream.picture.display_size))
+            if region.empty or not samples_are_independent(stream, options.filters):
+                region = None
         point = _choose_operating_point(stream, self.bundle, options.operating_point)
         precision = choose_precision(self.bundle, options.precision)
         model_id = stream.picture.model_id
@@ -103,19 +107,19 @@ class Decoder:
             options.memory_limit,
             options.patch,
             options.filters,
+            region,
         )
         tables, model = self._entropy_model(model_id)
         if names_other_model(stream.user_data, tables):
             raise BundleError(f"the stream was made with other weights than model {model_id} of the bundle")
-        skipped = skipped_regions(stream, point, plan.patch, options.filters, region)
+        skipped = skipped_regions(stream, point, plan.patch, region)
         entropy = EntropyOptions(
             options.engine, options.max_channels, options.max_samples, options.allow_partial, skipped
         )
         decoded = run_symbol_decoding(data, stream, tables, entropy)
         symbols = Symbols(stream.picture, model, decoded)
         networks = self._networks_for(model_id, point, precision, options.num_threads, plan)
-        only = region if skipped else None
-        return Reconstruction(stream, symbols, networks, plan.patch, plan.latent_columns, only, skipped)
+        return Reconstruction(stream, symbols, networks, plan.patch, plan.latent_columns, region, skipped)
 
     def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:
         """Remarks about a decode for the caller: one line each."""

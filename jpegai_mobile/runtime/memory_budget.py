@@ -13,6 +13,7 @@ from functools import cache
 from ..codestream.components import LATENT_GRID, PSI_GRID, Component, grid_size
 from ..codestream.picture_header import PictureHeader
 from ..codestream.stream import CodeStream
+from ..codestream.tiling import Rectangle
 from ..errors import LimitExceeded
 from ..image.chroma import FORMAT_444
 from ..latent.decoded_symbols import reads_block_averages
@@ -21,7 +22,7 @@ from ..networks.measure import activation_bytes
 from .bundle import PreparedBytes
 from .latent_source import holds_all_latents
 from .latents import KEPT_PSI_ROWS
-from .patches import largest_window, plan_bands
+from .patches import plan_bands
 from .reconstruction import streams_rows
 from .synthesis import ROWS_AT_ONCE
 
@@ -114,18 +115,19 @@ def plan_decode(
     limit: int | None,
     patch: tuple[int, int] | None = None,
     filters: bool = True,
+    region: Rectangle | None = None,
 ) -> DecodePlan:
     """The fastest plan within `limit` bytes above the idle interpreter.
 
     Without a limit, the fastest one within DEFAULT_LIMIT, or where there is none, within little more than the least.
-    `workers` is the most patches at a time, `patch` a window that the caller insists on. Raises LimitExceeded when
-    nothing fits the limit, before anything is allocated.
+    `workers` is the most patches at a time, `patch` a window that the caller insists on, `region` all that will be
+    asked for (luma samples; None: the picture). Raises LimitExceeded when nothing fits the limit, before anything is
+    allocated.
     """
-    need = _Need(stream, stream_bytes, operating_point, precision, networks, filters)
-    plans = [
-        need.plan(way)
-        for way in sorted(_ways(stream.picture, operating_point, workers, patch), key=lambda way: way.time)
-    ]
+    wanted = region or Rectangle(0, 0, stream.picture.height, stream.picture.width)
+    need = _Need(stream, stream_bytes, operating_point, precision, networks, filters, wanted)
+    ways = _ways(stream.picture, operating_point, workers, patch, wanted)
+    plans = [need.plan(way) for way in sorted(ways, key=lambda way: way.time)]
     least = min(plan.bytes_needed for plan in plans)
     if limit is None:
         limit = DEFAULT_LIMIT if least <= DEFAULT_LIMIT else int(SLACK * least)
@@ -158,29 +160,32 @@ class _Way:
         return self.cost / (1 + WORKER_GAIN * (self.workers - 1))
 
 
-def _ways(picture: PictureHeader, operating_point: str, workers: int, patch: tuple[int, int] | None) -> Iterator[_Way]:
+def _ways(
+    picture: PictureHeader, operating_point: str, workers: int, patch: tuple[int, int] | None, wanted: Rectangle
+) -> Iterator[_Way]:
     """Everything that may be chosen."""
     for window in (patch,) if patch else WINDOW_SIZES:
-        rows, columns = largest_window(picture, operating_point, window)
         bands = [
-            [patch.extent for strip in band.strips for patch in strip.patches]
-            for band in plan_bands(picture, operating_point, window)
+            [each for strip in band.strips for each in strip.patches]
+            for band in plan_bands(picture, operating_point, window, wanted)
         ]
-        computed = sum(height * width for band in bands for height, width in band)
+        patches = [each for band in bands for each in band]
+        rows, columns = max(each.latents.height for each in patches), max(each.latents.width for each in patches)
+        computed = sum(each.extent[0] * each.extent[1] for each in patches)
         for latent_columns in LATENT_COLUMNS:
-            cost = computed / (picture.height * picture.width)
-            cost += LATENTS_COST * _latents_cost(picture, len(bands), latent_columns)
+            cost = computed / (wanted.height * wanted.width)
+            cost += LATENTS_COST * _latents_cost(wanted, len(bands), latent_columns)
             for count in sorted({min(workers, max(map(len, bands))), 1}):
                 yield _Way(window, rows, columns, count, False, latent_columns, cost)
             yield _Way(window, rows, columns, 1, True, latent_columns, cost * LEAN_COST)
 
 
-def _latents_cost(picture: PictureHeader, bands: int, latent_columns: int) -> float:
-    """Latents that the hyper decoder computes, relative to those of the picture."""
-    height, width = picture.sizes.latent
-    parts = grid_size(width, latent_columns)
-    computed_rows = min(bands * (height // bands + PART_MARGIN // 2), bands * height)
-    return computed_rows * parts * min(latent_columns + PART_MARGIN, width) / (height * width)
+def _latents_cost(wanted: Rectangle, bands: int, latent_columns: int) -> float:
+    """Latents that the hyper decoder computes, relative to those that are wanted."""
+    place = wanted.on_grid(LATENT_GRID)
+    parts = grid_size(place.width, latent_columns)
+    rows = min(place.height + bands * PART_MARGIN // 2, bands * place.height)
+    return rows * parts * min(latent_columns + PART_MARGIN, place.width) / (place.height * place.width)
 
 
 @dataclass(frozen=True)
@@ -193,6 +198,7 @@ class _Need:
     precision: str
     networks: PreparedBytes
     filters: bool
+    wanted: Rectangle
 
     def plan(self, way: _Way) -> DecodePlan:
         """The way with its estimate."""
@@ -212,19 +218,21 @@ class _Need:
         picture = self.stream.picture
         samples = picture.height * picture.width
         rows = min(way.rows * LATENT_GRID, picture.height)
+        width = min(self.wanted.width + 2 * way.columns * LATENT_GRID, picture.width)
         if holds_all_latents(picture):
             latents: float = WHOLE_LATENT_BYTES * samples
         else:
-            latents = (LATENT_BYTES * rows + PSI_BYTES) * picture.width
+            latents = (LATENT_BYTES * rows + PSI_BYTES) * width
         if not streams_rows(self.stream, self.filters):
             return latents + WHOLE_PICTURE_BYTES * samples
         as_rgb = picture.source_subsampling == FORMAT_444
-        return latents + (ROW_BYTES[as_rgb] * rows + WRITING_BYTES[as_rgb] * ROWS_AT_ONCE) * picture.width
+        return latents + (ROW_BYTES[as_rgb] * rows + WRITING_BYTES[as_rgb] * ROWS_AT_ONCE) * width
 
     def _latents_stage(self, way: _Way) -> float:
         picture = self.stream.picture
         rows = min((way.rows + PART_MARGIN) * LATENT_GRID, picture.height)
-        columns = min((way.latent_columns + PART_MARGIN) * LATENT_GRID, picture.width)
+        latents = min(way.latent_columns, self.wanted.on_grid(LATENT_GRID).width + 2 * way.columns)
+        columns = min((latents + PART_MARGIN) * LATENT_GRID, picture.width)
         return self.networks.latents + PART_BYTES * rows * columns
 
     def _synthesis_stage(self, way: _Way) -> float:

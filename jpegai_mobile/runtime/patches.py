@@ -99,21 +99,6 @@ def plan_bands(
                 yield band
 
 
-def largest_window(picture: PictureHeader, operating_point: str, patch: tuple[int, int] | None) -> tuple[int, int]:
-    """Rows and columns, in latents, that no window of a plan exceeds."""
-    margin = synthesis_halo(operating_point)
-    height, width = picture.height, picture.width
-    header = picture.components[0]
-    if header.synthesis_tile_enable:
-        longest = (header.synthesis_tile_size + header.synthesis_tile_overlap) * TILE_UNIT
-        height, width = min(height, longest), min(width, longest)
-    if margin is None:
-        return grid_size(height, LATENT_GRID), grid_size(width, LATENT_GRID)
-    rows = _windows((0, height), (0, height), patch and patch[0], margin.top, margin.bottom)
-    columns = _windows((0, width), (0, width), patch and patch[1], margin.left, margin.right)
-    return rows[0].size, columns[0].size
-
-
 @cache
 def synthesis_halo(operating_point: str) -> Halo | None:
     """Latents that a patch needs around it; None when the networks see the whole tile."""

@@ -35,20 +35,17 @@ def streams_rows(stream: CodeStream, filters: bool) -> bool:
     return picture.coded_subsampling == picture.source_subsampling and not (filters and stream.tools.filters)
 
 
-def skipped_regions(
-    stream: CodeStream,
-    operating_point: str,
-    patch: tuple[int, int] | None,
-    filters: bool,
-    region: Rectangle | None,
-) -> frozenset[int]:
-    """Independent regions whose residuals a region of the displayed picture (None: all of it) does not need.
+def samples_are_independent(stream: CodeStream, filters: bool) -> bool:
+    """Whether a part of a picture can be decoded by itself: no step looks at all of it, chroma is not subsampled."""
+    return streams_rows(stream, filters) and stream.picture.source_subsampling == FORMAT_444
 
-    None may be skipped where a step looks at the whole picture: post-filters and resampling of chroma.
-    """
+
+def skipped_regions(
+    stream: CodeStream, operating_point: str, patch: tuple[int, int] | None, region: Rectangle | None
+) -> frozenset[int]:
+    """Independent regions whose residuals a region of the displayed picture (None: all of it) does not need."""
     picture = stream.picture
-    samples_are_independent = picture.source_subsampling == FORMAT_444 and streams_rows(stream, filters)
-    if region is None or not picture.independent_regions or not samples_are_independent:
+    if region is None or not picture.independent_regions:
         return frozenset()
     needed = [strip.latents for band in plan_bands(picture, operating_point, patch, region) for strip in band.strips]
     return frozenset(
@@ -91,7 +88,7 @@ class Reconstruction:
 
     def streams_rgb(self, filters: bool = True) -> bool:
         """Whether rows are streamed and every sample becomes a pixel by itself: chroma is not subsampled."""
-        return self.streams_rows(filters) and self.stream.picture.source_subsampling == FORMAT_444
+        return samples_are_independent(self.stream, filters)
 
     def bands(
         self, filters: bool = True, region: Rectangle | None = None, listener: Listener | None = None
