@@ -87,14 +87,14 @@ def memory() -> str:
     """Peak memory of fresh processes."""
     bars = [
         (
-            f"{row['width']} x {row['height']} {row['precision']}, limit {row['memory_limit']}",
+            f"{row['width']} x {row['height']}, limit {row['memory_limit']}",
             float(row["peak_mb"]),
-            row["precision"] == "int8",
+            row["memory_limit"] == "default",
         )
-        for row in read_table("memory") + read_table("memory_100mp")
-        if row["peak_mb"] != "-" and row["precision"] in ("float32", "int8")
+        for row in read_table("memory_int8")
+        if row["peak_mb"] != "-"
     ]
-    return bar_chart("BOP decode in a fresh process, one thread", "peak resident memory, MB, Python and all", bars)
+    return bar_chart("BOP int8 decode in a fresh process, one thread", "peak resident memory, MB, Python and all", bars)
 
 
 def _value(bar: Bar) -> float:

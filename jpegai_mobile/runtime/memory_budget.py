@@ -185,7 +185,8 @@ def _latents_cost(wanted: Rectangle, bands: int, latent_columns: int) -> float:
     place = wanted.on_grid(LATENT_GRID)
     parts = grid_size(place.width, latent_columns)
     rows = min(place.height + bands * PART_MARGIN // 2, bands * place.height)
-    return rows * parts * min(latent_columns + PART_MARGIN, place.width) / (place.height * place.width)
+    columns = min(grid_size(place.width, parts) + PART_MARGIN, place.width)
+    return rows * parts * columns / (place.height * place.width)
 
 
 @dataclass(frozen=True)
