@@ -78,7 +78,7 @@ def scaling() -> str:
             float(row["cpu_median_ms"]) / float(row["megapixels"]),
             row["what"].endswith("1 thread"),
         )
-        for row in read_table("scaling_int8")
+        for row in read_table("scaling_int8_avx2")
     ]
     return bar_chart("Whole BOP int8 decode by size of the picture", "processor time per megapixel, ms (median)", bars)
 

@@ -22,6 +22,7 @@ from jpegai_mobile.bench.stages import StageClock, decode_to_nowhere, reconstruc
 from jpegai_mobile.cli.usage import memory_limit
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle
+from jpegai_mobile.runtime.memory_budget import NO_LIMIT
 
 REGION = 512
 HEADER = (
@@ -110,7 +111,8 @@ def main() -> None:
     if options.output:
         names = " ".join(path.name for path in options.streams)
         command = f"python -m benchmarks.scaling BUNDLE {names} --precision {options.precision}"
-        limit = "" if options.memory_limit is None else f" --memory-limit {options.memory_limit}B"
+        named = "none" if options.memory_limit == NO_LIMIT else f"{options.memory_limit}B"
+        limit = "" if options.memory_limit is None else f" --memory-limit {named}"
         threads = "" if options.regions else f" --threads {','.join(map(str, options.threads))}"
         regions = " --regions" if options.regions else ""
         write_result(options.output, HEADER, rows, f"{command}{limit}{threads} --rounds {options.rounds}{regions}")
