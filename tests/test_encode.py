@@ -93,6 +93,7 @@ def assert_codes_what_it_quantised(coding: Coding, data: bytes) -> None:
     tools=st.fixed_dictionaries(
         {
             "rvs": st.booleans() | st.none(),
+            "grfs": st.booleans(),
             "lsbs": st.booleans(),
             "cube_flags": st.booleans(),
             "effort": st.sampled_from(EFFORTS),

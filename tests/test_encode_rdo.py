@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jpegai_mobile import EncodeOptions
+from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.encoder import refinement
 from jpegai_mobile.encoder.coded_planes import CodedPlanes
 from jpegai_mobile.encoder.dead_zone import STEPS_PER_BIT, rounded
@@ -66,6 +67,8 @@ def test_every_effort_is_a_stream_of_its_own() -> None:
     assert len({each.data for each in encoded}) == len(EFFORTS)
     assert [each.passes for each in encoded] == [1, 2, 3]
     assert own_encoder().encode(photo(), EncodeOptions(effort=3)).data == encoded[-1].data
+    filters = [bool(read_code_stream(each.data).tools.filters) for each in encoded]
+    assert filters == [False, False, True]
     with pytest.raises(ValueError, match=r"effort 4 is not in 1\.\.3"):
         EncodeOptions(effort=4)
 

@@ -130,11 +130,13 @@ def add_command(commands: Any) -> None:
         action=argparse.BooleanOptionalAction,
         help="adapt steps to the local variance (default: with --bpp, --quality and --target-psnr, from effort 2 on)",
     )
+    parser.add_argument("--grfs", action="store_true", help="finer steps for channels with many symbols")
     parser.add_argument("--lsbs", action="store_true", help="let decoders scale latents by the local variance")
     parser.add_argument(
         "--post-filters",
-        action="store_true",
-        help="write EFE linear and LEF where they are worth their bits; decoders then hold the whole picture",
+        action=argparse.BooleanOptionalAction,
+        help="write EFE linear and LEF where they are worth their bits; decoders then hold the whole picture "
+        "(default: at effort 3 for pictures of up to a megapixel)",
     )
     parser.add_argument("--background", metavar="COLOUR", help="colour behind transparent samples: a name or #rrggbb")
     parser.add_argument("--precision", choices=PRECISIONS, help="of the networks (default: the most exact there is)")
@@ -204,6 +206,7 @@ def _encode_options(options: argparse.Namespace) -> EncodeOptions:
             region_overlap=options.region_overlap,
             roi_strength=options.roi_strength,
             rvs=options.rvs,
+            grfs=options.grfs,
             lsbs=options.lsbs,
             post_filters=options.post_filters,
             effort=options.effort,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +25,7 @@ from ..runtime.latent_source import LatentSource, latent_source
 from ..runtime.model_networks import ModelNetworks
 from ..runtime.symbols import Symbols
 from .analysis import ComponentAnalysis, analyse
+from .channel_groups import set_channel_groups
 from .coded_planes import CodedPlanes, Picture
 from .cube_flags import set_cube_flags
 from .header import LEVEL_AREAS, chroma_displacement, picture_header, set_beta_displacement, set_quality_map
@@ -92,6 +93,7 @@ class Encoder:
         check_encodable(self.bundle, options.model)
         model, beta = self._start(options)
         header = picture_header(picture, model, options)
+        options = replace(options, post_filters=_writes_filters(options, header))
         tables = self.bundle.entropy_model_bytes(model)
         precision = choose_precision(self.bundle, options.precision)
         networks = EncoderNetworks(self.bundle, model, precision, options.num_threads)
@@ -135,8 +137,16 @@ class Encoder:
         return self._decoders.setdefault(key, ModelNetworks(self.bundle, *key, one_stage_at_a_time=True))
 
 
+def _writes_filters(options: EncodeOptions, header: PictureHeader) -> bool:
+    """Whether post-filters are tried: by default not where decoders would have to hold a large picture for them."""
+    if options.post_filters is not None:
+        return options.post_filters
+    tiled = header.components[Component.LUMA].synthesis_tile_enable
+    return options.weighs_rate and options.effort >= SLOW_EFFORT and not tiled
+
+
 def _needs_decoding(options: EncodeOptions) -> bool:
-    return options.post_filters or options.target_psnr is not None
+    return bool(options.post_filters) or options.target_psnr is not None
 
 
 @dataclass(eq=False)
@@ -278,6 +288,9 @@ class Coding:
         """The sub-stream of every region."""
         if self.options.cube_flags:
             set_cube_flags(self.header, component, None)
+        if self.options.grfs:
+            set_channel_groups(self.header, component, None)
+            set_channel_groups(self.header, component, self.quantise(component).residual)
         quantised = self.quantise(component)
         if self.options.cube_flags and set_cube_flags(self.header, component, quantised.worth_of_skipped):
             quantised = self.quantise(component)

@@ -49,12 +49,17 @@ class EncodeOptions:
     """How much finer a region of interest is coded, and the rest coarser: 1..8, every 4 are a factor of 2."""
     rvs: bool | None = None
     """Whether steps are adapted to the local variance; None does so where the encoder is free to choose."""
+    grfs: bool = False
+    """Whether channels with many symbols are coded with finer steps than the others; no gain was measured."""
     lsbs: bool = False
     """Whether decoders are to scale the latents by their local variance; worth 0.01 dB at most."""
     target_psnr: float | None = None
     """Wanted PSNR of the decoded samples in dB, in place of `bpp` and `quality`; every pass decodes the picture."""
-    post_filters: bool = False
-    """Whether EFE linear and LEF are written where they are worth their bits; decoders then hold the whole picture."""
+    post_filters: bool | None = None
+    """Whether EFE linear and LEF are written where they are worth their bits; decoders then hold the whole picture.
+
+    None does so at effort 3 where the encoder is free to choose, for pictures without synthesis tiles.
+    """
     effort: int = DEFAULT_EFFORT
     """1..3: how much time goes into smaller streams (docs/encoding.md); of no effect with a model or displacement."""
     chroma: Subsampling | None = None

@@ -82,8 +82,9 @@ def _kernels(
                 for dy, dx in product(range(first, first + side), repeat=2)
             ]
             samples = np.stack(windows).astype(np.float64)
-            matrix[np.ix_(place, place)] += samples @ samples.T
-            vector[place] += samples @ wanted[top:bottom].ravel().astype(np.float64)
+            # Not by BLAS: its threads wait for each other where others compute, and its sums depend on their number.
+            matrix[np.ix_(place, place)] += np.einsum("ik,jk->ij", samples, samples)
+            vector[place] += np.einsum("ik,k->i", samples, wanted[top:bottom].ravel().astype(np.float64))
     taps = np.linalg.lstsq(matrix, vector, rcond=None)[0]
     return taps.astype(np.float64)
 
