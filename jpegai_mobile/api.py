@@ -77,6 +77,7 @@ def encode(
     *,
     bpp: float | None = None,
     quality: int | None = None,
+    effort: int | None = None,
     background: str | None = None,
     roi: NDArray[Any] | Image | None = None,
     options: EncodeOptions | None = None,
@@ -86,10 +87,10 @@ def encode(
     `picture` is samples [row, column, 3] (uint8, or uint16 in 0..1023), a Pillow image, YUV planes, or a picture file
     that Pillow reads: its bytes, its path or an open file.
 
-    `bpp` or `quality` (1..100, default 50) take the place of what `options` say about the rate; `background` is a
-    colour behind transparent samples, `roi` (uint8 or bool [row, column], or an image) is white where details matter
-    most. Metadata that a code stream
-    has no place for, and a size that is out of reach, give an EncodeWarning. Raises PictureError, BundleError, or
+    `bpp` or `quality` (1..100, default 50) take the place of what `options` say about the rate, `effort` (1..3, default
+    2) of theirs; `background` is a colour behind transparent samples, `roi` (uint8 or bool [row, column], or an image)
+    is white where details matter most. Metadata that a code stream has no place for, and a size that is out of reach,
+    give an EncodeWarning. Raises PictureError, BundleError, or
     ValueError for options that make no sense.
     """
     # Pillow and the encoder are not loaded for those who only decode.
@@ -100,6 +101,8 @@ def encode(
     options = options or EncodeOptions()
     if bpp is not None or quality is not None:
         options = replace(options, bpp=bpp, quality=quality, beta_displacement=None, target_psnr=None)
+    if effort is not None:
+        options = replace(options, effort=effort)
     source = source_picture(picture, background)
     with open_bundle(bundle) as opened:
         encoded = Encoder(opened).encode(source, options, None if roi is None else mask_of(roi))

@@ -1,7 +1,7 @@
 """JPEG AI code streams in Pillow: `import jpegai_mobile.pillow_plugin`, and `Image.open` and `save` know `.jai`.
 
     image = Image.open("photo.jai")              # headers only; the picture is decoded when it is used
-    image.save("copy.jai", quality=60)           # or bpp=0.5; also background="white"
+    image.save("copy.jai", quality=60)           # or bpp=0.5; also effort=3, background="white"
     use_bundle("own.bundle")                     # else $JPEGAI_BUNDLE or the packaged bundle
 
 Pillow has no RGB samples above 8 bit: 10-bit pictures are rounded to 8. `.jai` is the bare code stream, for which no

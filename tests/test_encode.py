@@ -398,6 +398,8 @@ def test_python_functions() -> None:
     data = jpegai_mobile.encode(photo().samples, own_bundle_path(), bpp=0.6)
     assert len(data) * 8 / photo().samples[..., 0].size == pytest.approx(0.6, rel=0.02)
     assert jpegai_mobile.encode(photo().samples, own_bundle_path()) == own_encoder().encode(photo()).data
+    fast = own_encoder().encode(photo(), EncodeOptions(effort=1)).data
+    assert jpegai_mobile.encode(photo().samples, own_bundle_path(), effort=1) == fast
     assert np.array_equal(jpegai_mobile.decode(data, own_bundle_path()), decoded(data))
     luma, chroma = jpegai_mobile.decode_latents(data, own_bundle_path())
     rows, columns = (-(-length // 16) for length in photo().size)

@@ -212,6 +212,8 @@ def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err == f"jpegai encode: {tmp_path / 'bad.png'}: not a picture that Pillow reads\n"
     assert not target.exists()
     assert main(["encode", str(tmp_path / "absent.png"), *command[2:]]) == 1
+    assert main(["encode", str(source), str(tmp_path / "no" / "a.jai"), *command[3:]]) == 1
+    assert capsys.readouterr().err.endswith(f"{tmp_path / 'no' / 'a.jai'}: No such file or directory\n")
     assert main(["encode", str(source), str(tmp_path / "a.jaii"), *command[3:]]) == 2
     assert "HEIF files are read, not written" in capsys.readouterr().err
     for wrong in (["--quality", "0"], ["--bpp", "nan"], ["--bpp", "1", "--quality", "3"], ["--coder-threads", "5"]):

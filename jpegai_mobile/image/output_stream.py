@@ -44,8 +44,16 @@ def _is_special(path: Path) -> bool:
 def _renamed_when_complete(path: Path) -> Iterator[BinaryIO]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(temporary, "wb") as stream:
+        with _created(temporary, path) as stream:
             yield stream
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _created(temporary: Path, path: Path) -> BinaryIO:
+    """A new file that will be `path`, which an error names."""
+    try:
+        return open(temporary, "wb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
