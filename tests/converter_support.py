@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from converters.tflite.emitter import emit_tflite
 from jpegai_mobile.networks.evaluate import evaluate
 from jpegai_mobile.networks.graph import Graph, Node
 from jpegai_mobile.networks.shapes import Extent, grid_size, input_shapes
+from jpegai_mobile.runtime.manifest import MANIFEST_NAME, Manifest, NetworkKey
 from jpegai_mobile.runtime.network_runner import NetworkRunner
 
 Array = NDArray[np.float32]
@@ -81,3 +84,21 @@ def runs_as_one_delegate(runner: NetworkRunner) -> bool:
     }
     outputs = {detail["index"] for detail in interpreter.get_output_details()}
     return made_by_operators.isdisjoint(delegates[0]["inputs"]) and outputs == set(delegates[0]["outputs"])
+
+
+def part_of(bundle: Path, target: Path, keep: Callable[[NetworkKey], bool]) -> Path:
+    """A copy of a bundle without the networks that are not kept."""
+    manifest = Manifest.from_json((bundle / MANIFEST_NAME).read_bytes())
+    networks = {key: name for key, name in manifest.networks.items() if keep(key)}
+    names = {*networks.values(), *manifest.entropy.values()}
+    part = replace(
+        manifest,
+        networks=networks,
+        files={name: record for name, record in manifest.files.items() if name in names},
+        recipes={name: recipe for name, recipe in manifest.recipes.items() if name in names},
+    )
+    target.mkdir()
+    (target / MANIFEST_NAME).write_bytes(part.to_json())
+    for name in names:
+        (target / name).write_bytes((bundle / name).read_bytes())
+    return target

@@ -5,31 +5,58 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from converters.cli import main
+from converters.quantisation.recipe import recipe_of
+from converters.report.text import report_text
+from jpegai_mobile.encoder.encoder import Encoder
+from jpegai_mobile.encoder.options import EncodeOptions
+from jpegai_mobile.encoder.pictures import picture_from_array
+from jpegai_mobile.runtime.default_bundle import open_bundle
+from tests.converter_support import part_of
 from tests.vectors import ROOT
 
-STREAM = ROOT / "examples" / "kodim07.jai"
+PHOTO = ROOT / "examples" / "kodim07.jpg"
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle(quantised_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SOP in four precisions."""
     path = tmp_path_factory.mktemp("report") / "own.bundle"
-    options = ["--operating-points", "sop", "--precision", "float32,float16,int8mixed,int8"]
-    assert main([str(ROOT / "weights" / "own_model1.zip"), "-o", str(path), *options]) == 0
-    return path
+    return part_of(quantised_bundle, path, lambda key: key.operating_point != "bop" and key.precision != "int8w")
 
 
 @pytest.fixture(scope="module")
-def facts(bundle: Path) -> dict[str, Any]:
+def streams(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A picture at two rates."""
+    picture = picture_from_array(np.asarray(Image.open(PHOTO))[:256, :320])
+    folder = tmp_path_factory.mktemp("streams")
+    paths = [folder / "low.jai", folder / "high.jai"]
+    for path, displacement in zip(paths, (-400, 200), strict=True):
+        path.write_bytes(Encoder(open_bundle(None)).encode(picture, EncodeOptions(beta_displacement=displacement)).data)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the report is written."""
+    return tmp_path_factory.mktemp("page") / "report.html"
+
+
+@pytest.fixture(scope="module")
+def facts(bundle: Path, streams: list[Path], page: Path) -> dict[str, Any]:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        assert main(["report", str(bundle), "--json", "--streams", str(STREAM)]) == 0
+        assert main(["report", str(bundle), "--json", "--html", str(page), "--streams", *map(str, streams)]) == 0
     result: dict[str, Any] = json.loads(printed.getvalue())
     return result
 
@@ -42,9 +69,7 @@ def test_files_and_costs(bundle: Path, facts: dict[str, Any]) -> None:
     assert len(networks) == len(held) - 1
     assert all(entry["delegates"] == {"count": 1, "whole_network": True} for entry in networks)
     luma = next(entry for entry in networks if entry["file"] == "synthesis_y_1_sop.int8.tflite")
-    assert luma["recipe"] == (
-        "weights=int8 activations=inner ranges=percentile latents=0.75 products=0.75 margin=1.05 rounding=feedback"
-    )
+    assert luma["recipe"] == str(recipe_of(("synthesis", "y", "sop"), "int8"))
     assert luma["parameters"] == 461_504
     assert luma["activation_bytes"]["1024"] == pytest.approx(4 * luma["activation_bytes"]["512"], rel=0.01)
     (stage,) = facts["stages"]
@@ -64,7 +89,9 @@ def test_tensors_worst_first(facts: dict[str, Any]) -> None:
 
 
 def test_decodes_against_float32(facts: dict[str, Any]) -> None:
-    quality = {entry["precision"]: entry for entry in facts["quality"]}
+    low, high = (facts["quality"][:3], facts["quality"][3:])
+    assert low[0]["bits_per_sample"] < high[0]["bits_per_sample"] / 1.5
+    quality = {entry["precision"]: entry for entry in high}
     assert quality.keys() == {"float16", "int8mixed", "int8"}
     assert quality["float16"]["db"] is None
     assert quality["float16"]["histogram"] == {"0": 1.0}
@@ -72,24 +99,53 @@ def test_decodes_against_float32(facts: dict[str, Any]) -> None:
     assert all(sum(entry["histogram"].values()) == pytest.approx(1, abs=1e-3) for entry in quality.values())
 
 
-def test_text_and_page(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page = tmp_path / "report.html"
-    assert main(["report", str(bundle), "--html", str(page)]) == 0
-    printed = capsys.readouterr().out
-    assert "1 delegate; float32 activations" in printed
-    assert "drawn from model 1 sop int8: " in printed
+def test_text(facts: dict[str, Any]) -> None:
+    text = report_text(facts)
+    assert "1 delegate; float32 activations" in text
+    assert re.search(r"high\.jai \(\d\.\d+ bits per sample\) sop int8: \d+\.\d dB", text)
+
+
+class _Page(HTMLParser):
+    """Bars by heading, and tags that would load something."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.bars = 0
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.bars += tag == "i"
+        self.links += [name for name, _ in attrs if name in ("src", "href")]
+
+
+def test_page(facts: dict[str, Any], page: Path) -> None:
     text = page.read_text()
-    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    charts = [part.split("</svg>")[0] for part in text.split("<svg")[1:]]
-    assert len(charts) > 5
-    for chart in charts:
-        assert len(ElementTree.fromstring(f"<svg{chart}</svg>")) % 3 == 0
+    parsed = _Page(text)
+    assert parsed.links == [] and "http" not in text.replace("http://www.w3.org/2000/svg", "")
+    histograms = [entry["histogram"] for entry in facts["quality"]]
+    tensors = [entry.get("tensors", []) for entry in facts["files"]]
+    assert parsed.bars == len(facts["files"]) + sum(map(len, histograms)) + sum(map(len, tensors))
+    (chart,) = [part.split("</svg>")[0] for part in text.split("<svg")[1:]]
+    drawing = ElementTree.fromstring(f"<svg{chart}</svg>")
+    # Two curves with a dot for every stream; float16 is equal and has none.
+    assert len([part for part in drawing if part.tag.endswith("polyline")]) == 2
+    assert len([part for part in drawing if part.tag.endswith("circle")]) == 4
 
 
-def test_without_float32_there_is_nothing_to_compare_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--operating-points", "sop", "--precision", "int8w"]
-    assert main([str(ROOT / "weights" / "own_model1.zip"), "-o", str(tmp_path / "b"), *options]) == 0
-    assert main(["report", str(tmp_path / "b")]) == 0
+def test_without_streams_symbols_are_drawn(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    part = part_of(bundle, tmp_path / "b", lambda key: key.precision in ("float32", "float16"))
+    assert main(["report", str(part)]) == 0
+    printed = capsys.readouterr().out
+    assert "drawn from model 1 sop float16: equal" in printed
+    assert "note: compared on symbols drawn from the model's tables" in printed
+
+
+def test_without_float32_there_is_nothing_to_compare_with(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = part_of(bundle, tmp_path / "b", lambda key: key.precision == "float16")
+    assert main(["report", str(part)]) == 0
     assert "note: the bundle holds no float32 networks to compare with" in capsys.readouterr().out
 
 

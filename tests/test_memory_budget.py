@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.big_streams import enlarge
-from converters.cli import main as convert
 from jpegai_mobile import DecodeOptions, Decoder, LimitExceeded, open_bundle
 from jpegai_mobile.cli.main import main
 from jpegai_mobile.codestream.stream import read_code_stream
@@ -49,16 +48,13 @@ print(plans[0].bytes_needed, resident("VmHWM") - idle)
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def files(quantised_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A code stream of 1400 x 1100 samples and its bundle."""
-    folder = tmp_path_factory.mktemp("memory")
-    bundle, stream = folder / "own.bundle", folder / "large.jai"
-    weights = str(ROOT / "weights" / "own_model1.zip")
-    assert convert([weights, "-o", str(bundle), "--precision", "float32,int8mixed,int8"]) == 0
-    with open_bundle(bundle) as opened:
+    stream = tmp_path_factory.mktemp("memory") / "large.jai"
+    with open_bundle(quantised_bundle) as opened:
         model = EntropyModel.from_bytes(opened.entropy_model_bytes(1))
     stream.write_bytes(enlarge(read_code_stream(PHOTO.read_bytes()), model, 1400, 1100))
-    return stream, bundle
+    return stream, quantised_bundle
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")

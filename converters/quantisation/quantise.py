@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from jpegai_mobile.networks.evaluate import evaluate
 from jpegai_mobile.networks.folding import fold
@@ -43,10 +44,20 @@ RAW_SAMPLES = ("plane", "planes")
 def quantise(
     graph: Graph, parameters: Mapping[str, Floats], recipe: Recipe, samples: Sequence[NetworkSample]
 ) -> tuple[Graph, dict[str, Floats], Scheme]:
-    """The network to emit, its parameters and how to store them. Raises ConversionError where that cannot be done."""
+    """The network to emit, its parameters and how to store them. Raises ConversionError where that cannot be done.
+
+    The same numbers whatever the number of threads: linear algebra runs on one, since sums depend on how they are cut.
+    """
     graph, values = fold(graph, parameters)
     if not recipe.needs_samples:
         return graph, values, Scheme(recipe.weights)
+    with threadpool_limits(1, user_api="blas"):
+        return _calibrated(graph, values, recipe, samples)
+
+
+def _calibrated(
+    graph: Graph, values: dict[str, Floats], recipe: Recipe, samples: Sequence[NetworkSample]
+) -> tuple[Graph, dict[str, Floats], Scheme]:
     if recipe.latents:
         (name,) = graph.inputs
         ranges = channel_ranges(graph, values, [name], samples)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,22 +48,39 @@ LARGEST_DIFFERENCE = 8
 """Histogram bins: sample differences -8..8, what is beyond counted at the ends."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """What decodes are compared on."""
+
+    name: str
+    bits_per_sample: float | None
+    """Of its code stream; None for symbols that were drawn."""
+    symbols: Symbols
+    tools: ToolHeader
+    operating_points: Sequence[str]
+
+
 def bundle_facts(bundle: Bundle, streams: Sequence[Path]) -> Facts:
     """Look into a bundle; `streams` are code streams to compare decodes on, else symbols are drawn.
 
     Raises BundleError or InvalidStream when a file of the bundle or a stream is damaged.
     """
     has_exact = EXACT in bundle.precisions()
-    notes = [] if has_exact else ["the bundle holds no float32 networks to compare with"]
+    pictures = list(_pictures(bundle, streams)) if has_exact else []
+    notes = []
+    if not has_exact:
+        notes.append("the bundle holds no float32 networks to compare with")
+    elif not streams:
+        notes.append("compared on symbols drawn from the model's tables; --streams takes code streams of several rates")
     return {
-        "files": list(_files(bundle)),
+        "files": list(_files(bundle, pictures)),
         "stages": list(_stages(bundle)),
-        "quality": list(_quality(bundle, streams)) if has_exact else [],
+        "quality": list(_quality(bundle, pictures)),
         "notes": notes,
     }
 
 
-def _files(bundle: Bundle) -> Iterator[Facts]:
+def _files(bundle: Bundle, pictures: Sequence[_Picture]) -> Iterator[Facts]:
     """One entry per file, largest first; of networks what they cost and how well they keep their tensors."""
     manifest = bundle.manifest
     keys: dict[str, NetworkKey] = {}
@@ -80,7 +97,7 @@ def _files(bundle: Bundle) -> Iterator[Facts]:
                 "kmac_per_sample": round(kmac_per_sample(graph), 3),
                 "activation_bytes": {patch: activation_bytes(graph, (patch, patch)) for patch in PATCHES},
                 "delegates": _delegates(_read(bundle, key)),
-                "tensors": _tensor_quality(bundle, key),
+                "tensors": _tensor_quality(bundle, key, pictures),
             }
         yield entry
 
@@ -99,46 +116,58 @@ def _stages(bundle: Bundle) -> Iterator[Facts]:
         yield {"operating_point": point, "stages": stages, "total": total, "standard": STANDARD_KMAC[point]}
 
 
-def _quality(bundle: Bundle, streams: Sequence[Path]) -> Iterator[Facts]:
+def _quality(bundle: Bundle, pictures: Sequence[_Picture]) -> Iterator[Facts]:
     """Planes of every precision against float32."""
-    for name, symbols, tools, points in _pictures(bundle, streams):
+    for picture in pictures:
+        model = picture.symbols.picture.model_id
         for point in bundle.operating_points():
-            if point in points:
-                exact = _planes(bundle, symbols, tools, point, EXACT)
-                for precision in bundle.precisions():
-                    if precision != EXACT and _is_complete(bundle, symbols.picture.model_id, point, precision):
-                        difference = _planes(bundle, symbols, tools, point, precision) - exact
-                        yield {
-                            "picture": name,
-                            "model": symbols.picture.model_id,
-                            "operating_point": point,
-                            "precision": precision,
-                            "db": _decibel(255.0**2, float(np.mean(np.square(difference, dtype=np.float64)))),
-                            "histogram": _histogram(difference),
-                        }
+            precisions = [
+                precision
+                for precision in bundle.precisions()
+                if precision != EXACT and _is_complete(bundle, model, point, precision)
+            ]
+            if point not in picture.operating_points or not precisions:
+                continue
+            exact = _planes(bundle, picture, point, EXACT)
+            for precision in precisions:
+                difference = _planes(bundle, picture, point, precision) - exact
+                yield {
+                    "picture": picture.name,
+                    "model": model,
+                    "bits_per_sample": picture.bits_per_sample,
+                    "operating_point": point,
+                    "precision": precision,
+                    "db": _decibel(255.0**2, float(np.mean(np.square(difference, dtype=np.float64)))),
+                    "histogram": _histogram(difference),
+                }
 
 
-def _pictures(bundle: Bundle, streams: Sequence[Path]) -> Iterator[tuple[str, Symbols, ToolHeader, Sequence[str]]]:
-    """Name, symbols, tools and operating points of what decodes are compared on."""
+def _pictures(bundle: Bundle, streams: Sequence[Path]) -> Iterator[_Picture]:
+    """Those of the streams; without any, one of drawn symbols for every model."""
     if not streams:
         for model in bundle.models():
-            tables = EntropyModel.from_bytes(bundle.entropy_model_bytes(model))
-            (symbols,) = drawn_symbols(tables, model, 1)
-            yield f"drawn from model {model}", symbols, ToolHeader(), bundle.operating_points()
+            yield _drawn_picture(bundle, model)
     for path in streams:
         data = read_file(path)
         stream = read_code_stream(data)
         packed = bundle.entropy_model_bytes(stream.picture.model_id)
         symbols = Symbols(stream.picture, EntropyModel.from_bytes(packed), run_symbol_decoding(data, stream, packed))
-        yield path.name, symbols, stream.tools, operating_points(stream.picture)
+        bits = round(8 * len(data) / (stream.picture.height * stream.picture.width), 4)
+        yield _Picture(path.name, bits, symbols, stream.tools, operating_points(stream.picture))
 
 
-def _planes(bundle: Bundle, symbols: Symbols, tools: ToolHeader, point: str, precision: str) -> Array:
+def _drawn_picture(bundle: Bundle, model: int) -> _Picture:
+    (symbols,) = drawn_symbols(EntropyModel.from_bytes(bundle.entropy_model_bytes(model)), model, 1)
+    return _Picture(f"drawn from model {model}", None, symbols, ToolHeader(), bundle.operating_points())
+
+
+def _planes(bundle: Bundle, picture: _Picture, point: str, precision: str) -> Array:
     """Y, U, V [row, column, 3] before filters, 0..255, each picture as one tile."""
-    networks = ModelNetworks(bundle, symbols.picture.model_id, point, precision, 1)
-    picture = symbols.picture
-    luma, chroma = latent_source(symbols, tools, networks).window(Rectangle(0, 0, *picture.sizes.latent))
-    extent = (picture.height, picture.width)
+    header = picture.symbols.picture
+    networks = ModelNetworks(bundle, header.model_id, point, precision, 1)
+    latents = latent_source(picture.symbols, picture.tools, networks)
+    luma, chroma = latents.window(Rectangle(0, 0, *header.sizes.latent))
+    extent = (header.height, header.width)
     y = networks.synthesis_luma(luma, extent)[..., np.newaxis]
     uv = networks.synthesis_chroma(luma, chroma, extent)
     planes: Array = np.clip(np.concatenate([y, uv], axis=2) * np.float32(128) + np.float32(127.5), 0, 255)
@@ -156,24 +185,30 @@ def _is_complete(bundle: Bundle, model: int, point: str, precision: str) -> bool
     )
 
 
-def _tensor_quality(bundle: Bundle, key: NetworkKey) -> list[Facts]:
+def _tensor_quality(bundle: Bundle, key: NetworkKey, pictures: Sequence[_Picture]) -> list[Facts]:
     """SQNR in dB of the tensors that a network shares with its float32 form, worst first.
 
-    A factor per channel is taken out: equalised channels are meant to differ by one.
+    In the middle of the first picture of its model that is large enough, else on drawn symbols. A factor per
+    channel is taken out: equalised channels are meant to differ by one.
     """
     exact_key = replace(key, precision=EXACT)
     is_decoder = key.network in ("hyper_decoder", "context_model", "synthesis")
     if key.precision == EXACT or exact_key not in bundle.manifest.networks or not is_decoder:
         return []
     networks = ModelNetworks(bundle, key.model, key.operating_point or "bop", EXACT, 1)
-    tables = EntropyModel.from_bytes(bundle.entropy_model_bytes(key.model))
-    (symbols,) = drawn_symbols(tables, key.model, 1)
-    sample = sample_of_symbols(symbols, ToolHeader(), networks)
+    fitting = (each for each in pictures if _holds_a_window(each, key.model))
+    picture = next(fitting, None) or _drawn_picture(bundle, key.model)
+    sample = sample_of_symbols(picture.symbols, picture.tools, networks)
     inputs, _ = sample.of(key.network, key.component)
     exact, ours = (_all_tensors(_read(bundle, each), inputs) for each in (exact_key, key))
     shared = [name for name in ours if name in exact and ours[name].shape == exact[name].shape and name not in inputs]
     facts = [{"tensor": name, "sqnr_db": _sqnr(exact[name], ours[name])} for name in shared if np.any(exact[name])]
     return sorted(facts, key=lambda fact: math.inf if fact["sqnr_db"] is None else float(fact["sqnr_db"]))
+
+
+def _holds_a_window(picture: _Picture, model: int) -> bool:
+    header = picture.symbols.picture
+    return header.model_id == model and min(header.height, header.width) >= WINDOW
 
 
 def _all_tensors(tflite: bytes, inputs: Any) -> dict[str, Array]:

@@ -35,9 +35,11 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield ""
     yield "DECODES AGAINST FLOAT32 (Y, U, V before filters)"
     for quality in facts["quality"]:
-        near = sum(share for step, share in quality["histogram"].items() if abs(step) <= 1)
+        bits, name = quality["bits_per_sample"], quality["picture"]
+        picture = name if bits is None else f"{name} ({bits:.3f} bits per sample)"
+        near = sum(share for step, share in quality["histogram"].items() if abs(int(step)) <= 1)
         yield (
-            f"{quality['picture']} {quality['operating_point']} {quality['precision']}: {decibel(quality['db'])}, "
+            f"{picture} {quality['operating_point']} {quality['precision']}: {decibel(quality['db'])}, "
             f"{100 * near:.2f} % of samples within 1"
         )
     yield from (f"note: {note}" for note in facts["notes"])
