@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.rate_distortion import graphics
 from jpegai_mobile import EncodeOptions
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.encoder import refinement
 from jpegai_mobile.encoder.coded_planes import CodedPlanes
 from jpegai_mobile.encoder.dead_zone import STEPS_PER_BIT, rounded
 from jpegai_mobile.encoder.options import EFFORTS
+from jpegai_mobile.encoder.pictures import SourcePicture
 from jpegai_mobile.encoder.symbol_costs import LARGEST, MAGNITUDE_BITS
 from jpegai_mobile.entropy.coding_tables import residual_tables
 from jpegai_mobile.entropy.me_tans import encode_rows
@@ -78,6 +80,20 @@ def test_refinement_does_not_depend_on_patches(monkeypatch: pytest.MonkeyPatch) 
     whole = own_encoder().encode(picture, options).data
     monkeypatch.setattr(refinement, "PATCH", 12)
     assert own_encoder().encode(picture, options).data == whole
+
+
+def test_refinement_leaves_alone_what_the_transforms_do_not_understand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colours of a drawn gradient come back from the decoder as others: to correct that would make it worse."""
+    picture = SourcePicture(np.asarray(graphics.gradients()))
+
+    def quality(effort: int) -> float:
+        data = own_encoder().encode(picture, EncodeOptions(bpp=0.5, effort=effort)).data
+        return psnr(yuv_to_rgb(own_decoder().decode(data).planes, 8), picture.samples)
+
+    plain = quality(1)
+    assert quality(2) > plain - 0.3
+    monkeypatch.setattr(refinement, "MOST_STEPS", 1e9)
+    assert quality(2) < plain - 1
 
 
 def test_windows_of_a_subsampled_picture_are_parts_of_it() -> None:

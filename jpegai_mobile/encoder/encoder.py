@@ -20,6 +20,7 @@ from ..latent.entropy_stage import latent_regions
 from ..latent.model_tables import EntropyModel
 from ..runtime.bundle import Bundle
 from ..runtime.decoder import choose_precision
+from ..runtime.dequantise import scaler
 from ..runtime.entropy_engine import EntropyOptions, run_symbol_decoding
 from ..runtime.latent_source import LatentSource, latent_source
 from ..runtime.model_networks import ModelNetworks
@@ -224,11 +225,19 @@ class Coding:
             del self._hyper_scales
             decoded = self.refinement.decoded(latents, analysed, self._coded_latents(data), self.header)
             self.networks.release()
-            self.refinement.subtract(latents, decoded)
+            self.refinement.subtract(latents, decoded, self._steps())
             if size is not None:
                 beta = next_displacement([beta], [size.error(len(data)) + growth])
                 growth = 0.0
         return beta, rounds
+
+    def _steps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """How wide the quantiser's steps are at the displacement of the header, by channel, without local changes."""
+        luma, chroma = (
+            np.reciprocal(scaler(self.model.components[i].gain.astype(np.int32) + self.header.beta_displacement_log(i)))
+            for i in Component
+        )
+        return luma, chroma
 
     def _coded_latents(self, data: bytes) -> LatentSource:
         """What a decoder synthesises a stream from."""

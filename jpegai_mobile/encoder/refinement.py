@@ -3,6 +3,9 @@
 What a decoder makes of the coded latents, analysed again, is not what was coded: the transforms undo each other only
 about, and the errors of the quantiser spread. Latents that are moved against that difference are coded as what brings
 the decoder's picture nearer to the source.
+
+That holds for small differences. In pictures that the transforms were not made for, such as drawings, latents come
+back as something else altogether; what moves by many steps of the quantiser is therefore left where it was.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ from .coded_planes import CodedPlanes
 from .networks import EncoderNetworks
 from .yuv_picture import YuvPicture
 
+Floats = NDArray[np.float32]
+
+MOST_STEPS = 3
+"""What moves further was not understood by the transforms; in photographs nothing moves by more than two."""
 PATCH = 20
 """Largest side, in latents, of what the networks run on at a time, margin included: the decoded picture is held too."""
 
@@ -44,12 +51,21 @@ class Refinement:
         """
         return self._synthesised(_Followed(coded, latents, analysed), header)
 
-    def subtract(self, latents: Latents, decoded: YuvPicture) -> None:
-        """Take the analysis of a decoded picture off latents: then they hold what the decoder lost once more."""
+    def subtract(self, latents: Latents, decoded: YuvPicture, steps: tuple[Floats, Floats]) -> None:
+        """Take the analysis of a decoded picture off latents: then they hold what the decoder lost once more.
+
+        `latents` are as `decoded` left them, the sum of two that are less than about a step apart; `steps` [C] of the
+        quantiser, in latent units, are of luma and of chroma.
+        """
         seen = CodedPlanes(decoded, decoded.size, decoded.subsampling)
         for component in Component:
+            most = MOST_STEPS * steps[component]
             for part, again in latent_windows(component, seen, self.networks, PATCH):
-                latents[component][part.slices] -= again
+                here = latents[component][part.slices]
+                unmoved = here / 2
+                here -= again
+                far = (np.abs(unmoved - again) > most).any(axis=2, keepdims=True)
+                np.copyto(here, unmoved, where=far)
 
     def _synthesised(self, latents: LatentSource, header: PictureHeader) -> YuvPicture:
         """What a decoder makes of latents, without post-filters, at the coded size and in the coded chroma format."""
