@@ -32,7 +32,7 @@ from .yuv_picture import YuvPicture
 Floats = NDArray[np.float32]
 
 MOST_STEPS = 3
-"""What moves further was not understood by the transforms; in photographs nothing moves by more than two."""
+"""What moves further was not understood by the transforms; in photographs hardly anything moves by two."""
 PATCH = 20
 """Largest side, in latents, of what the networks run on at a time, margin included: the decoded picture is held too."""
 
