@@ -20,7 +20,7 @@ version=$(apt-cache depends python3-minimal:arm64 | sed -n 's/.*Depends: python\
 for package in "$folder"/debs/*.deb; do
     dpkg-deb -x "$package" "$folder/root"
 done
-(cd "$folder/root/usr/bin" && ln -sf "python$version" python3)
+(cd "$folder/root" && ln -sf "python$version" usr/bin/python3)
 "$python" -m pip install --quiet --disable-pip-version-check --target "$folder/site" --only-binary=:all: \
     --platform manylinux_2_27_aarch64 --platform manylinux_2_28_aarch64 --platform manylinux2014_aarch64 \
     --platform manylinux_2_17_aarch64 --implementation cp --python-version "$version" ai-edge-litert numpy pillow

@@ -53,7 +53,7 @@ class Rival:
     name: str
     label: str
     format: str
-    library: str
+    implementation: str
     qualities: tuple[int, ...]
     """Coarse to fine. A picture is coded until it takes more than the highest of `RATES`."""
     options: Mapping[str, object] = field(default_factory=dict)
@@ -77,11 +77,11 @@ class Rival:
                 importlib.import_module("pillow_jxl")
             except ImportError as error:
                 raise ValueError(f"{self.label} needs pillow-jxl-plugin: pip install '.[rivals]'") from error
-            return f"{self.library} {version(self.library)}"
-        found = features.version(self.library)
+            return f"{self.implementation} {version(self.implementation)}"
+        found = features.version(self.implementation)
         if found is None:
-            raise ValueError(f"{self.label}: this Pillow has no {self.library}; pip install '.[rivals]'")
-        return f"{self.library} {found}"
+            raise ValueError(f"{self.label}: this Pillow has no {self.implementation}; pip install '.[rivals]'")
+        return f"{self.implementation} {found}"
 
 
 OURS = tuple(OwnCodec(point, precision) for point in ("bop", "sop") for precision in ("float32", "int8"))
