@@ -23,8 +23,8 @@ ENCODE = """
 import sys
 from jpegai_mobile.cli.main import main
 code = main(sys.argv[1:])
-status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-print(1024 * int(status["VmHWM"].split()[0]))
+from jpegai_mobile.bench.decode_once import peak_memory
+print(peak_memory())
 sys.exit(code)
 """
 

@@ -20,7 +20,7 @@ from ..latent.entropy_stage import latent_regions
 from ..latent.model_tables import EntropyModel
 from ..runtime.bundle import Bundle
 from ..runtime.decoder import choose_precision
-from ..runtime.dequantise import scaler
+from ..runtime.dequantise import channel_scalers
 from ..runtime.entropy_engine import EntropyOptions, run_symbol_decoding
 from ..runtime.latent_source import LatentSource, latent_source
 from ..runtime.model_networks import ModelNetworks
@@ -234,7 +234,7 @@ class Coding:
     def _steps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """How wide the quantiser's steps are at the displacement of the header, by channel, without local changes."""
         luma, chroma = (
-            np.reciprocal(scaler(self.model.components[i].gain.astype(np.int32) + self.header.beta_displacement_log(i)))
+            np.reciprocal(channel_scalers(self.model.components[i].gain, self.header.beta_displacement_log(i)))
             for i in Component
         )
         return luma, chroma

@@ -23,7 +23,7 @@ from ..latent.quality_map import MAX_QUALITY
 from ..latent.residual_scaling import UNIT_SCALE
 from ..networks.context_model import STAGE_PHASES
 from ..runtime.dependent_regions import predicted_by_tiles, psi_of_tiles
-from ..runtime.dequantise import QUALITY_SIXTEENTHS, dequantise, scaler
+from ..runtime.dequantise import QUALITY_SIXTEENTHS, channel_scalers, dequantise
 from ..runtime.latent_source import holds_all_latents
 from ..runtime.latents import Reach, merge_chroma, placed
 from ..runtime.model_networks import ModelNetworks
@@ -104,7 +104,7 @@ def quantise_component(
     """
     header = picture.components[component]
     index, mask, blocks = _coding_tables(picture, component, tables, hyper_scale, quality_map)
-    scalers = scaler(tables.gain.astype(np.int32) + picture.beta_displacement_log(component))
+    scalers = channel_scalers(tables.gain, picture.beta_displacement_log(component))
     coded = mask
     if header.num_chs < component.channels:
         coded = mask.copy()

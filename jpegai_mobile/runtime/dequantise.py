@@ -29,6 +29,11 @@ def scaler(log_value: NDArray[np.int32]) -> NDArray[np.float32]:
     return (rounded / np.float32(SCALER_ONE)).astype(np.float32)
 
 
+def channel_scalers(gain: NDArray[np.int16], beta_displacement_log: int) -> NDArray[np.float32]:
+    """[C] multipliers of a component with a gain vector [C], without RVS, GRFS and quality map."""
+    return scaler(gain.astype(np.int32) + beta_displacement_log)
+
+
 def dequantise(
     residual: NDArray[np.int16],
     scalers: NDArray[np.float32],

@@ -15,7 +15,7 @@ from ..latent.block_average import spread_blocks
 from ..latent.decoded_symbols import DecodedSymbols
 from ..latent.model_tables import EntropyModel
 from ..latent.residual_scaling import residual_scale
-from .dequantise import dequantise, scaler
+from .dequantise import channel_scalers, dequantise
 
 Array = NDArray[np.float32]
 
@@ -60,8 +60,7 @@ class Symbols:
     @cached_property
     def _scalers(self) -> tuple[Array, Array]:
         luma, chroma = (
-            scaler(self.model.components[i].gain.astype(np.int32) + self.picture.beta_displacement_log(i))
-            for i in Component
+            channel_scalers(self.model.components[i].gain, self.picture.beta_displacement_log(i)) for i in Component
         )
         return luma, chroma
 
