@@ -76,9 +76,16 @@ class Checkpoints(ABC):
         """Entropy part, hyper encoder, hyper decoder and (luma) context model of a component."""
         return self.read(common_name(component, model))
 
+    @property
+    def eicci_folder(self) -> str | None:
+        """Folder of the eICCI networks, None where there is none."""
+        return min((folder.name for folder in self.root.glob("eICCI_*") if folder.is_dir()), default=None)
+
     def eicci(self, operating_point: str, index: int) -> CheckpointFile:
-        """Network `index` (0..9) of the eICCI bank that `operating_point` uses."""
-        return self.read(eicci_name(self.root, operating_point, index))
+        """Network `index` (0..9) of the eICCI bank that `operating_point` uses. Raises BundleError."""
+        if self.eicci_folder is None:
+            raise BundleError(f"{self.root}: no eICCI_* folder")
+        return self.read(eicci_name(self.eicci_folder, operating_point, index))
 
 
 class CheckpointTree(Checkpoints):
@@ -132,13 +139,10 @@ def analysis_name(component: str, model: int) -> str:
     return f"VM_bop/encoder_{component.upper()}_{MODEL_SUFFIXES[model]}.pth"
 
 
-def eicci_name(root: Path, operating_point: str, index: int) -> str:
-    """File of an eICCI network; SOP and BOP share a bank. Raises BundleError when the folder is absent."""
-    folders = sorted(folder.name for folder in root.glob("eICCI_*") if folder.is_dir())
-    if not folders:
-        raise BundleError(f"{root}: no eICCI_* folder")
+def eicci_name(folder: str, operating_point: str, index: int) -> str:
+    """File of an eICCI network; SOP and BOP share a bank."""
     bank = "hop" if operating_point == "hop" else "bop"
-    return f"{folders[0]}/eicci_{bank}_{EICCI_BANK[index]}_300k.pth"
+    return f"{folder}/eicci_{bank}_{EICCI_BANK[index]}_300k.pth"
 
 
 def network_parameters(file: CheckpointFile, graph: Graph) -> dict[str, NDArray[np.float32]]:

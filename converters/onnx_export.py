@@ -9,10 +9,11 @@
     me-tANS/
         transition_table_z_{symbol,nBits,stateNext}.csv    a coding table of z per line, for each of its 256 states
         unique_z_distributions.csv              instead: a frequency per symbol, a distribution per line
+    ICCI/
+        model_{0..19}.onnx                      eICCI: the bank of SOP and BOP, then that of HOP
 
 Parameters keep their names in ONNX, shortened to those inside the exported module or behind `KIND.inst.`; the
-shifts of the hyper scale decoder are what its three divisions divide by. Post-filters are left aside: the export
-folds their batch normalisation away.
+shifts of the hyper scale decoder are what its three divisions divide by. For eICCI see onnx_eicci.py.
 """
 
 from __future__ import annotations
@@ -32,19 +33,24 @@ from jpegai_mobile.errors import BundleError
 
 from .checkpoint import (
     COMPONENTS,
+    EICCI_BANK,
     MODEL_SUFFIXES,
     CheckpointFile,
     Checkpoints,
     analysis_name,
     common_name,
+    eicci_name,
     synthesis_name,
 )
 from .entropy_model import GAIN, GAIN_ONE, SCALE_DECODER_LAYERS, Z_FREQUENCIES, Z_QUANTIZED
+from .onnx_eicci import eicci_tensors
 from .onnx_model import OnnxModel
 from .state_dict import read_file
 
 FOLDERS = dict(zip(COMPONENTS, ("primary", "secondary"), strict=True))
 SYNTHESIS_INDEX = {"sop": 0, "bop": 1, "hop": 2}
+EICCI_BANKS = ("bop", "hop")
+EICCI_MODELS = "ICCI/model_"
 STAGES = 4
 MAX_CSV_BYTES = 4 << 20
 SCALE_DECODER = "hyper_scale_decoder."
@@ -76,6 +82,8 @@ class ExportedFile(CheckpointFile):
 class OnnxExport(Checkpoints):
     """A folder of exported models; files are read when asked for, each once."""
 
+    eicci_folder = "eICCI"
+
     def __init__(self, root: Path) -> None:
         """Nothing is read yet."""
         self.root = root
@@ -89,6 +97,8 @@ class OnnxExport(Checkpoints):
                 self._parts[analysis_name(component, model)] = {"": f"{coder}/analysis_0.onnx"}
                 for point, index in SYNTHESIS_INDEX.items():
                     self._parts[synthesis_name(point, component, model)] = {"": f"{coder}/synthesis_{index}.onnx"}
+        names = [eicci_name(self.eicci_folder, bank, i) for bank in EICCI_BANKS for i in range(len(EICCI_BANK))]
+        self._parts |= {name: {"": f"{EICCI_MODELS}{number}.onnx"} for number, name in enumerate(names)}
 
     @staticmethod
     def is_at(path: Path) -> bool:
@@ -123,6 +133,8 @@ class OnnxExport(Checkpoints):
                     tensors[Z_QUANTIZED] = np.ones(1, np.bool_)
                 case "hyper_scale_decoder.":
                     tensors |= self._parsed(file, _scale_decoder)
+                case _ if file.startswith(EICCI_MODELS):
+                    tensors |= self._parsed(file, eicci_tensors)
                 case _:
                     model = self._parsed(file, OnnxModel)
                     tensors |= {start + _inner(name): array for name, array in model.tensors.items()}

@@ -45,12 +45,13 @@ def checkpoint_name(topology: Topology, model: int) -> str:
 
 def eicci_networks(source: Checkpoints, operating_points: Sequence[str]) -> list[tuple[str, int]]:
     """(bank, index) of the eICCI networks that a tree has for these operating points; they are optional."""
-    if not any(source.root.glob("eICCI_*/")):
+    folder = source.eicci_folder
+    if folder is None:
         return []
     banks = sorted({"hop" if point == "hop" else "bop" for point in operating_points})
     return [
         (bank, index)
         for bank in banks
         for index in range(len(EICCI_BANK))
-        if source.holds(eicci_name(source.root, bank, index))
+        if source.holds(eicci_name(folder, bank, index))
     ]

@@ -115,6 +115,56 @@ def scale_decoder(tensors: Tensors) -> bytes:
     return model(stored, nodes)
 
 
+def eicci_network(tensors: Tensors, change: Mapping[str, bytes] | None = None) -> bytes:
+    """An exported eICCI network: normalisations folded, but for that of the convolution that U and V share.
+
+    The layers of U and V stand there twice. `change` replaces operators by the name of their output.
+    """
+    nodes = {"bands": node("Concat", ["Y", "U", "V"], "bands")}
+    stored: dict[str, Array] = {}
+
+    def add(kind: str, inputs: Sequence[str], output: str) -> str:
+        nodes[output] = node(kind, inputs, output)
+        return output
+
+    def convolution(x: str, layer: str, norm: str, path: str) -> str:
+        output = f"{layer}{path}"
+        weight, bias = (tensors[f"{layer}.{part}"].astype(np.float64) for part in ("weight", "bias"))
+        gamma, beta, mean, variance = (
+            tensors[f"{norm}.{part}"].astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        factor = gamma / np.sqrt(variance + 1e-5)
+        stored[f"onnx::Conv_{output}_w"] = (weight * factor.reshape(-1, 1, 1, 1)).astype(np.float32)
+        stored[f"onnx::Conv_{output}_b"] = ((bias - mean) * factor + beta).astype(np.float32)
+        return add("Conv", [x, f"onnx::Conv_{output}_w", f"onnx::Conv_{output}_b"], output)
+
+    def plain(x: str, layer: str, output: str) -> str:
+        stored.update({f"{layer}.{part}": tensors[f"{layer}.{part}"] for part in ("weight", "bias")})
+        return add("Conv", [x, f"{layer}.weight", f"{layer}.bias"], output)
+
+    shared = plain("bands", "conv_firstUV", "conv_firstUV")
+    norms = [f"BNUV.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
+    stored.update({name: tensors[name] for name in norms})
+    for plane, hidden, blocks in (("Y", "hidden_layer_Y", 2), ("U", "hidden_layer_UV", 4), ("V", "hidden_layer_UV", 4)):
+        first = (
+            convolution("bands", "conv_first_Y", "BNY", plane)
+            if plane == "Y"
+            else add("BatchNormalization", [shared, *norms], f"norm{plane}")
+        )
+        x = add("Relu", [first], f"features{plane}")
+        for block in range(blocks):
+            layer = f"{hidden}.{block}"
+            inner = add("Relu", [convolution(x, f"{layer}.conv1", f"{layer}.BN1", plane)], f"{layer}.relu{plane}")
+            outer = convolution(inner, f"{layer}.conv2", f"{layer}.BN2", plane)
+            stored[f"{layer}.scale"] = tensors[f"{layer}.scale"]
+            x = add("Add", [x, add("Mul", [outer, f"{layer}.scale"], f"{layer}.mul{plane}")], f"{layer}.add{plane}")
+        last = "conv_last_Y" if plane == "Y" else f"conv_last_{plane.lower()}"
+        stored[f"scale{plane}"] = tensors[f"scale{plane}"]
+        correction = add("Mul", [plain(x, last, f"last{plane}"), f"scale{plane}"], f"mul{plane}")
+        add("Add", [correction, plane], f"{plane}_o")
+    return model(stored, list((nodes | dict(change or {})).values()))
+
+
 def inside(tensors: Tensors, start: str) -> dict[str, Array]:
     """The tensors whose names begin with `start`, under the rest of their names."""
     return {name.removeprefix(start): array for name, array in tensors.items() if name.startswith(start)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,16 +14,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.checkpoint import COMPONENTS, Checkpoints, common_name
+from converters.checkpoint import COMPONENTS, CheckpointFile, Checkpoints, common_name, network_parameters
 from converters.cli import main
 from converters.convert import Selection, convert
 from converters.entropy_model import entropy_model
+from converters.onnx_eicci import eicci_tensors
 from converters.onnx_export import OnnxExport
 from converters.onnx_model import OnnxModel
 from converters.open_checkpoints import open_checkpoints
+from converters.source_networks import eicci_networks
 from jpegai_mobile.errors import BundleError
+from jpegai_mobile.networks.catalogue import build
+from jpegai_mobile.networks.evaluate import evaluate
+from jpegai_mobile.networks.folding import fold
+from jpegai_mobile.runtime.manifest import NetworkKey
+from tests.converter_support import random_inputs, random_parameters
 from tests.onnx_export_files import (
     DATA_TYPES,
+    eicci_network,
     field,
     floats,
     inside,
@@ -31,6 +40,7 @@ from tests.onnx_export_files import (
     scale_decoder,
     tensor,
     varint,
+    write,
     write_export,
 )
 from tests.vectors import ROOT
@@ -269,3 +279,91 @@ def test_an_export_packs_as_its_checkpoints_do(export: Path, tmp_path: Path) -> 
     sources = (open_checkpoints(packed), OnnxExport(export))
     first, second = (bundle(source, selection, tmp_path / str(number)) for number, source in enumerate(sources))
     assert first == second
+
+
+@pytest.fixture(scope="module")
+def filters() -> dict[str, np.ndarray]:
+    """The tensors of an eICCI network with random numbers."""
+    return {name: array for c in COMPONENTS for name, array in random_parameters(build("eicci", c, None)).items()}
+
+
+def test_eicci_is_the_function_that_was_exported(filters: dict[str, np.ndarray], tmp_path: Path) -> None:
+    for number in (3, 15):
+        write(tmp_path / f"ICCI/model_{number}.onnx", eicci_network(filters))
+    source = OnnxExport(tmp_path)
+    assert eicci_networks(source, ["sop", "bop", "hop"]) == [("bop", 3), ("hop", 5)]
+    for component in COMPONENTS:
+        graph = build("eicci", component, None)
+        read = network_parameters(source.eicci("bop", 3), graph)
+        inputs = random_inputs(graph, (64, 48))
+        expected = evaluate(graph, filters, inputs, (64, 48), np.float64)["filtered"]
+        ours = evaluate(graph, read, inputs, (64, 48), np.float64)["filtered"]
+        assert np.abs(ours - expected).max() < 1e-5 * np.abs(expected).max()
+    assert source.sources.keys() == {"ICCI/model_3.onnx"}
+    assert convert(source, Selection([], ["sop"], ["float32"], ["decoder"])).in_memory().manifest.networks.keys() == {
+        NetworkKey("eicci", component, 3, "bop", "float32", "tflite") for component in COMPONENTS
+    }
+
+
+def test_a_normalisation_that_was_folded_away_changes_nothing(filters: dict[str, np.ndarray]) -> None:
+    graph = build("eicci", "y", None)
+    tensors = eicci_tensors(eicci_network(filters))
+    folded = fold(graph, network_parameters(CheckpointFile("", "", tensors), graph))[1]
+    for name in ("conv_first_Y.weight", "conv_first_Y.bias", "hidden_layer_Y.1.conv1.weight"):
+        assert np.array_equal(folded[name], tensors[name])
+
+
+@pytest.mark.parametrize(
+    ("output", "changed_node", "reason"),
+    [
+        ("lastY", node("Conv", ["x", "other"], "lastY"), "0 operators Conv read 'conv_last_Y.weight', not one"),
+        ("featuresY", node("Elu", ["x"], "featuresY"), "Elu makes 'featuresY' on the way to conv_last_Y, where Relu"),
+        ("featuresY", node("Relu", ["x"], "featuresY"), "nothing makes 'x' on the way to conv_last_Y, where Conv"),
+        (
+            "hidden_layer_Y.0.addY",
+            node("Add", ["bands", "hidden_layer_Y.0.mulY"], "hidden_layer_Y.0.addY"),
+            "hidden_layer_Y.0 adds something else than it reads",
+        ),
+        (
+            "hidden_layer_Y.0.addY",
+            node("Add", ["hidden_layer_Y.0.addY", "hidden_layer_Y.0.mulY"], "hidden_layer_Y.0.addY"),
+            "the way to conv_last_Y goes round in a circle",
+        ),
+        ("hidden_layer_UV.1.addU", node("Add", ["a", "b"], "hidden_layer_UV.1.addU"), "has no product in it"),
+        (
+            "hidden_layer_UV.1.mulV",
+            node("Mul", ["hidden_layer_UV.1.conv2V", "b"], "hidden_layer_UV.1.mulV"),
+            "a product on the way to conv_last_v has no constant factor",
+        ),
+        (
+            "hidden_layer_UV.2.conv1V",
+            node(
+                "Conv",
+                [
+                    "hidden_layer_UV.1.addV",
+                    "onnx::Conv_hidden_layer_UV.0.conv1V_w",
+                    "onnx::Conv_hidden_layer_UV.2.conv1V_b",
+                ],
+                "hidden_layer_UV.2.conv1V",
+            ),
+            "tensor 'hidden_layer_UV.2.conv1.weight' is another one on the way to U than on that to V",
+        ),
+        (
+            "conv_firstUV",
+            node("Conv", ["bands", "conv_firstUV.weight"], "conv_firstUV"),
+            "Conv on the way to conv_last_u lacks the constant ''",
+        ),
+    ],
+)
+def test_a_network_that_is_no_eicci_is_refused(
+    filters: dict[str, np.ndarray], output: str, changed_node: bytes, reason: str
+) -> None:
+    data = eicci_network(filters, {output: changed_node})
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        eicci_tensors(data)
+
+
+def test_a_damaged_eicci_file_is_named(filters: dict[str, np.ndarray], tmp_path: Path) -> None:
+    write(tmp_path / "ICCI/model_0.onnx", model({}))
+    with pytest.raises(BundleError, match=r"ICCI/model_0\.onnx: 0 operators Conv read 'conv_last_Y\.weight'"):
+        OnnxExport(tmp_path).eicci("sop", 0)

@@ -175,7 +175,9 @@ class _Emitter:
 
     def widened_slice(self, name: str, start: int, stop: int) -> Tensor:
         """Some channels of a tensor in float32."""
-        part = self.operators.slice_channels(f"{name}_from_{start}", self.tensors[name], start, stop)
+        part = self.tensors[name]
+        if (start, stop) != (0, part.channels):
+            part = self.operators.slice_channels(f"{name}_from_{start}", part, start, stop)
         return (
             part if part.affine is None else self.operators.dequantise(f"{part.index}_{name}_from_{start}_float", part)
         )
