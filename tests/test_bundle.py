@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -313,6 +314,25 @@ def test_a_file_to_map_is_there_in_folders_and_is_checked(folder: Path, tmp_path
             bundle.graph_file(LUMA)
     with Bundle.open(written(tmp_path / "b.zip")) as bundle:
         assert bundle.graph_file(LUMA) is None
+
+
+def test_a_file_to_map_is_read_again_only_after_a_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    with Bundle.open(folder) as bundle:
+        chunks = bundle._chunks
+        monkeypatch.setattr(bundle, "_chunks", lambda name: reads.append(name) or chunks(name))
+        monkeypatch.setattr("time.time", lambda: (folder / LUMA_FILE).stat().st_ctime + 1)
+        for _ in range(2):  # too young for a later change to show in its time
+            bundle.graph_file(LUMA)
+        assert len(reads) == 2
+        monkeypatch.setattr("time.time", lambda: (folder / LUMA_FILE).stat().st_ctime + 10)
+        for _ in range(2):
+            bundle.graph_file(LUMA)
+        assert len(reads) == 3
+        (folder / LUMA_FILE).write_bytes(b"Luma graph")
+        os.utime(folder / LUMA_FILE, ns=(1, 1))
+        with pytest.raises(BundleError, match="SHA-256 is not the one in the manifest"):
+            bundle.graph_file(LUMA)
 
 
 def test_random_damage_of_a_zip_is_found_or_harmless(tmp_path: Path) -> None:

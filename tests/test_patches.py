@@ -11,7 +11,9 @@ import pytest
 from jpegai_mobile import DecodeOptions, Decoder
 from jpegai_mobile.codestream.picture_header import PictureHeader
 from jpegai_mobile.codestream.tiling import Rectangle
+from jpegai_mobile.image.planes import join_bands
 from jpegai_mobile.runtime.latent_source import DecodedLatents, Latents, LatentSource
+from jpegai_mobile.runtime.model_networks import NetworkPool
 from jpegai_mobile.runtime.patches import plan_bands
 from jpegai_mobile.runtime.synthesis import synthesise_bands
 
@@ -85,6 +87,37 @@ def test_latents_decoded_in_narrow_parts_are_the_same(name: str, columns: int) -
     narrow = replace(source, columns_at_once=columns)
     for ours, theirs in zip(narrow.window(whole), expected, strict=True):
         assert np.array_equal(ours, theirs)
+
+
+@needs_conformance
+@pytest.mark.parametrize("name", ["tall_64x700", "indreg_rvs_threads2_700x530", "lsbs_rvs_187x133"])
+@pytest.mark.parametrize("ahead", [9, 20, 1000])
+def test_latents_decoded_ahead_are_the_same(name: str, ahead: int) -> None:
+    data = Path(CONFORMANCE / "streams" / name / "stream.jai").read_bytes()
+    reconstruction = conformance_decoder().reconstruct(data, DecodeOptions())
+    rows, columns = reconstruction.stream.picture.sizes.latent
+    source = DecodedLatents(reconstruction.symbols, reconstruction.stream.tools, reconstruction.networks.shared)
+    expected = [part.copy() for part in source.window(Rectangle(0, 0, rows, columns))]
+    eager = replace(source, rows_ahead=ahead, last_row=rows - 1)
+    for top in range(0, rows, 5):
+        window = Rectangle(top, 0, min(top + 7, rows), columns)
+        for ours, theirs in zip(eager.window(window), expected, strict=True):
+            assert np.array_equal(ours, theirs[window.slices])
+
+
+@needs_conformance
+def test_networks_that_come_and_go_are_prepared_once_for_latents_decoded_ahead() -> None:
+    data = Path(CONFORMANCE / "streams" / "wide_900x65" / "stream.jai").read_bytes()
+    decoder = conformance_decoder()
+    whole = decoder.decode(data).planes
+    reconstruction = decoder.reconstruct(data, DecodeOptions(patch=(1, 20)))
+    networks = replace(reconstruction.networks.shared, one_stage_at_a_time=True, _prepared={})
+    releases: list[int] = []
+    release = networks.release
+    networks.release = lambda: releases.append(1) or release()  # type: ignore[method-assign]
+    lean = replace(reconstruction, networks=NetworkPool(networks, (networks,)), latent_rows=1000)
+    assert np.array_equal(join_bands(lean.bands()).y, whole.y)
+    assert len(releases) == 1
 
 
 @needs_conformance

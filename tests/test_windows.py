@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jpegai_mobile.runtime.windows import equal_windows, expanded
+from jpegai_mobile.runtime.windows import equal_windows, expanded, windows_over
 
 
 @settings(deadline=None)
@@ -48,22 +48,29 @@ def test_expanded_windows_stay_inside_with_their_margin(
 
 
 @settings(deadline=None)
-@given(st.integers(1, 300), st.integers(1, 90), st.integers(0, 5), st.integers(0, 5), st.integers(0, 299), st.data())
-def test_narrowed_windows_keep_a_part_with_its_margins(
-    length: int, largest: int, before: int, after: int, start: int, data: st.DataObject
+@given(
+    st.integers(1, 300),
+    st.integers(1, 90),
+    st.integers(0, 5),
+    st.integers(0, 5),
+    st.sampled_from([1, 2, 4]),
+    st.integers(-50, 299),
+    st.data(),
+)
+def test_windows_over_a_part_keep_it_with_its_margins(
+    length: int, largest: int, before: int, after: int, unit: int, start: int, data: st.DataObject
 ) -> None:
-    stop = data.draw(st.integers(start + 1, 300))
-    kept = set()
-    for window in equal_windows(length, largest, before, after, 4):
-        part = window.narrowed(start, stop, before, after, 4)
-        if part.core_start >= part.core_stop:
-            continue
-        kept |= set(range(part.core_start, part.core_stop))
-        assert window.start <= part.start and part.stop <= window.stop and part.start % 4 == 0
-        assert part.start == 0 or part.core_start - part.start >= before
-        assert part.stop == length or part.stop - part.core_stop >= after
-        cut = (start > window.core_start, stop < window.core_stop)
-        assert not cut[0] or part.core_start - part.start <= before + 3
-        assert not cut[1] or part.stop - part.core_stop <= after
-        assert any(cut) or part == window
-    assert kept == set(range(start, min(stop, length)))
+    stop = data.draw(st.integers(start + 1, 350))
+    windows = windows_over(start, stop, length, largest, before, after, unit)
+    kept = [position for window in windows for position in range(window.core_start, window.core_stop)]
+    assert kept == list(range(max(start, 0), min(stop, length)))
+    assert len({window.size for window in windows}) <= 1
+    for window in windows:
+        assert 0 <= window.start <= window.core_start < window.core_stop <= window.stop <= length
+        assert window.start % unit == 0
+        assert window.start == 0 or window.core_start - window.start >= before
+        assert window.stop == length or window.stop - window.core_stop >= after
+        assert window.size <= max(largest, before + after + 4 * unit)
+    if windows:
+        assert windows[0].start >= start - before - unit + 1 or windows[0].start == 0
+        assert windows[-1].stop <= stop + after

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import lzma
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ from .manifest import MANIFEST_NAME, PRECISIONS, Manifest, NetworkKey
 MAX_MANIFEST_BYTES = 4 << 20
 CHUNK = 1 << 18
 """Bytes of a file that are read at a time."""
+SETTLED = 2.0
+"""Seconds without a change after which the time of a file tells whether it changes again."""
 
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -58,6 +61,7 @@ class Bundle:
     def __init__(self, files: _Files, manifest: Manifest) -> None:
         self._files = files
         self.manifest = manifest
+        self._checked: dict[str, _State] = {}
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -118,13 +122,17 @@ class Bundle:
     def graph_file(self, key: NetworkKey) -> Path | None:
         """The file of a network, for who would rather map than read it; None where the bundle is a zip.
 
-        Raises BundleError as `graph` does.
+        A file that has not changed since it was checked is not read again. Raises BundleError as `graph` does.
         """
         name = self._stored(key)
         path = self._files.path(name)
         if path is not None:
-            for _ in self._chunks(name):
-                pass
+            state = _settled_state(path)
+            if state is None or self._checked.get(name) != state:
+                for _ in self._chunks(name):
+                    pass
+                if state is not None:
+                    self._checked[name] = state
         return path
 
     def package(self, key: NetworkKey) -> dict[str, bytes]:
@@ -219,6 +227,20 @@ def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
     while left and (chunk := file.read(min(left, CHUNK))):
         left -= len(chunk)
         yield chunk
+
+
+_State = tuple[int, int, int, int]
+
+
+def _settled_state(path: Path) -> _State | None:
+    """What differs once a file was changed; None where it is too young to tell, or not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    if time.time() - max(status.st_mtime, status.st_ctime) < SETTLED:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 class _Files(Protocol):

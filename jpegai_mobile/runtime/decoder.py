@@ -119,7 +119,8 @@ class Decoder:
         decoded = run_symbol_decoding(data, stream, tables, entropy)
         symbols = Symbols(stream.picture, model, decoded)
         networks = self._networks_for(model_id, point, precision, options.num_threads, plan)
-        return Reconstruction(stream, symbols, networks, plan.patch, plan.latent_columns, region, skipped)
+        columns, rows = plan.latent_columns, plan.latent_rows
+        return Reconstruction(stream, symbols, networks, plan.patch, columns, rows, region, skipped)
 
     def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:
         """Remarks about a decode for the caller: one line each."""

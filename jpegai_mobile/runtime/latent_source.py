@@ -36,18 +36,24 @@ class LatentSource(Protocol):
 
 
 def latent_source(
-    symbols: Symbols, tools: ToolHeader, networks: ModelNetworks, columns: int = COLUMNS_AT_ONCE
+    symbols: Symbols,
+    tools: ToolHeader,
+    networks: ModelNetworks,
+    columns: int = COLUMNS_AT_ONCE,
+    rows_ahead: int = 0,
+    last_row: int = 0,
 ) -> LatentSource:
     """The source for a picture: dependent regions are decoded as a whole, all else window by window.
 
-    `columns` are the latents that are decoded side by side at a time.
+    `columns` are the latents that are decoded side by side at a time; `rows_ahead` and `last_row` as in
+    `DecodedLatents`.
     """
     picture = symbols.picture
     if holds_all_latents(picture):
         whole = Rectangle(0, 0, *picture.sizes.latent)
         latents = decode_dependent_regions(symbols, networks)
         return StoredLatents(scaled_by_lsbs(symbols, tools, whole, latents))
-    return DecodedLatents(symbols, tools, networks, columns)
+    return DecodedLatents(symbols, tools, networks, columns, rows_ahead, last_row)
 
 
 def holds_all_latents(picture: PictureHeader) -> bool:
@@ -76,8 +82,12 @@ class DecodedLatents:
     networks: ModelNetworks
     columns_at_once: int = COLUMNS_AT_ONCE
     """Widest window, in latents, that the networks are run on: what they need in between grows with it."""
+    rows_ahead: int = 0
+    """Rows that are decoded together where windows have fewer, for networks that have to be prepared every time."""
+    last_row: int = 0
+    """Where decoding ahead ends."""
     _known: Rectangle = field(default=NOTHING, init=False)
-    """The window before."""
+    """What was decoded last and is still held."""
     _latents: Latents | None = field(default=None, init=False)
     """Its latents."""
     _regions: dict[Rectangle, RegionLatents] = field(default_factory=dict, init=False)
@@ -87,19 +97,31 @@ class DecodedLatents:
 
         Windows of the same columns are best asked for from top to bottom.
         """
+        if self._latents is None or self._known.intersection(window) != window:
+            self._hold(window)
+        assert self._latents is not None
+        luma, chroma = self._latents
+        place = window.relative_to(self._known).slices
+        return luma[place], chroma[place]
+
+    def _hold(self, window: Rectangle) -> None:
+        """Decode a window, and rows below it that will be asked for next; rows in common with what is held stay."""
         shared = self._rows_in_common(window)
         kept = [] if self._latents is None else [part[len(part) - shared :].copy() for part in self._latents]
         self._latents = None  # before there are new ones
-        luma, chroma = (np.empty((window.height, window.width, i.channels), np.float32) for i in Component)
+        bottom = max(window.bottom, min(window.top + self.rows_ahead, self.last_row))
+        held = Rectangle(window.top, window.left, bottom, window.right)
+        luma, chroma = (np.empty((held.height, held.width, i.channels), np.float32) for i in Component)
         for part, old in zip((luma, chroma), kept, strict=False):
             part[:shared] = old
-        new = Rectangle(window.top + shared, window.left, window.bottom, window.right)
-        self._decode(new, (luma[shared:], chroma[shared:]))
-        self._known, self._latents = window, (luma, chroma)
-        return luma, chroma
+        for top in range(held.top + shared, held.bottom, window.height):
+            new = Rectangle(top, held.left, min(top + window.height, held.bottom), held.right)
+            rows = new.relative_to(held).slices
+            self._decode(new, (luma[rows], chroma[rows]))
+        self._known, self._latents = held, (luma, chroma)
 
     def _rows_in_common(self, window: Rectangle) -> int:
-        """Rows at the end of the known window with which `window` begins."""
+        """Rows at the end of what is held with which `window` begins."""
         known = self._known
         below = known.top <= window.top <= known.bottom <= window.bottom
         same_columns = (known.left, known.right) == (window.left, window.right)

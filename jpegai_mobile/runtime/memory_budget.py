@@ -22,7 +22,7 @@ from ..networks.measure import activation_bytes
 from .bundle import PreparedBytes
 from .latent_source import holds_all_latents
 from .latents import KEPT_PSI_ROWS
-from .patches import plan_bands
+from .patches import Patch, last_latent_row, plan_bands
 from .reconstruction import streams_rows
 from .synthesis import ROWS_AT_ONCE
 
@@ -40,7 +40,7 @@ PICTURE_BYTES = 0.25
 BLOCK_AVERAGE_BYTES = 1 / 16
 """What RVS, GRFS and LSBS read, per luma sample of the picture, in a component that uses one of them."""
 LATENT_BYTES = 4
-"""Latents of a strip, per luma sample."""
+"""Latents of a strip, or of more rows that are decoded ahead, per luma sample."""
 PSI_BYTES = 4 * KEPT_PSI_ROWS * PSI_GRID
 """psi rows that are kept for the next band, per column of luma samples."""
 WHOLE_LATENT_BYTES = 12
@@ -81,8 +81,10 @@ LATENT_COLUMNS = (512, 64, 32)
 """Latents that may be decoded side by side."""
 LATENTS_COST = 0.15
 """Time of the networks that make latents, relative to the synthesis of as many samples."""
-LEAN_COST = 1.06
-"""Time of a decode that prepares networks again and again, relative to one that does not."""
+LATENT_ROWS = (1 << 20, 256, 128, 64, 0)
+"""Rows of latents that may be decoded ahead of their bands."""
+PREPARING_COST = 150_000
+"""Time of preparing the networks of both stages once, in luma samples of synthesis."""
 WORKER_GAIN = 0.15
 """What another patch at a time gains over another thread inside of networks; an assumption, not measured."""
 SLACK = 1.25
@@ -101,6 +103,8 @@ class DecodePlan:
     """Whether only the networks of one stage are in memory at a time."""
     latent_columns: int
     """Latents that are decoded side by side at a time."""
+    latent_rows: int
+    """Rows of latents that are decoded ahead of their bands: where networks are prepared again, less often."""
     bytes_needed: int
     """Estimate above the idle interpreter."""
 
@@ -148,9 +152,14 @@ class _Way:
     rows: int
     """Of the largest window, in latents."""
     columns: int
+    width: int
+    """Columns of the widest band, in latents."""
+    outgrown: int
+    """Latents in the largest window of a band that is followed by a band with larger ones."""
     workers: int
     lean: bool
     latent_columns: int
+    latent_rows: int
     cost: float
     """Time of one thread, relative to windows without margins."""
 
@@ -171,13 +180,48 @@ def _ways(
         ]
         patches = [each for band in bands for each in band]
         rows, columns = max(each.latents.height for each in patches), max(each.latents.width for each in patches)
+        width = max(max(p.latents.right for p in band) - min(p.latents.left for p in band) for band in bands)
+        outgrown = _outgrown(bands)
+        samples = wanted.height * wanted.width
         computed = sum(each.extent[0] * each.extent[1] for each in patches)
+        preparing = {
+            ahead: PREPARING_COST * _times_latents_are_made(picture, operating_point, wanted, bands, ahead)
+            for ahead in LATENT_ROWS
+        }
         for latent_columns in LATENT_COLUMNS:
-            cost = computed / (wanted.height * wanted.width)
-            cost += LATENTS_COST * _latents_cost(wanted, len(bands), latent_columns)
+            cost = computed / samples + LATENTS_COST * _latents_cost(wanted, len(bands), latent_columns)
             for count in sorted({min(workers, max(map(len, bands))), 1}):
-                yield _Way(window, rows, columns, count, False, latent_columns, cost)
-            yield _Way(window, rows, columns, 1, True, latent_columns, cost * LEAN_COST)
+                yield _Way(window, rows, columns, width, outgrown, count, False, latent_columns, 0, cost)
+            for ahead, more in preparing.items():
+                grows = outgrown if ahead else 0  # else every band has networks of its own
+                yield _Way(window, rows, columns, width, grows, 1, True, latent_columns, ahead, cost + more / samples)
+
+
+def _outgrown(bands: list[list[Patch]]) -> int:
+    """Latents in the largest window before the one that is larger than all before it."""
+    largest = outgrown = 0
+    for band in bands:
+        size = max(patch.latents.height * patch.latents.width for patch in band)
+        if size > largest:
+            largest, outgrown = size, largest
+    return outgrown
+
+
+def _times_latents_are_made(
+    picture: PictureHeader, operating_point: str, wanted: Rectangle, bands: list[list[Patch]], ahead: int
+) -> int:
+    """How often decoding changes from synthesis to latents when so many rows are decoded ahead."""
+    if holds_all_latents(picture):
+        return 1
+    last = last_latent_row(picture, operating_point, wanted)
+    times = known = 0
+    for band in bands:
+        bottom = max(patch.latents.bottom for patch in band)
+        if bottom > known:
+            top = min(patch.latents.top for patch in band)
+            known = max(bottom, min(top + ahead, last))
+            times += 1
+    return times
 
 
 def _latents_cost(wanted: Rectangle, bands: int, latent_columns: int) -> float:
@@ -206,7 +250,7 @@ class _Need:
         latents, synthesis = self._latents_stage(way), self._synthesis_stage(way)
         stages = max(latents, synthesis) if way.lean else latents + synthesis
         needed = FIXED + self._symbols() + self._rows(way) + stages
-        return DecodePlan(way.patch, way.workers, way.lean, way.latent_columns, int(needed))
+        return DecodePlan(way.patch, way.workers, way.lean, way.latent_columns, way.latent_rows, int(needed))
 
     def _symbols(self) -> float:
         picture = self.stream.picture
@@ -219,11 +263,12 @@ class _Need:
         picture = self.stream.picture
         samples = picture.height * picture.width
         rows = min(way.rows * LATENT_GRID, picture.height)
-        width = min(self.wanted.width + 2 * way.columns * LATENT_GRID, picture.width)
+        width = min(way.width * LATENT_GRID, picture.width)
         if holds_all_latents(picture):
             latents: float = WHOLE_LATENT_BYTES * samples
         else:
-            latents = (LATENT_BYTES * rows + PSI_BYTES) * width
+            held = min(max(way.rows, way.latent_rows) * LATENT_GRID, picture.height)
+            latents = (LATENT_BYTES * held + PSI_BYTES) * width
         if not streams_rows(self.stream, self.filters):
             return latents + WHOLE_PICTURE_BYTES * samples
         as_rgb = picture.source_subsampling == FORMAT_444
@@ -232,20 +277,20 @@ class _Need:
     def _latents_stage(self, way: _Way) -> float:
         picture = self.stream.picture
         rows = min((way.rows + PART_MARGIN) * LATENT_GRID, picture.height)
-        latents = min(way.latent_columns, self.wanted.on_grid(LATENT_GRID).width + 2 * way.columns)
-        columns = min((latents + PART_MARGIN) * LATENT_GRID, picture.width)
+        columns = min((min(way.latent_columns, way.width) + PART_MARGIN) * LATENT_GRID, picture.width)
         return self.networks.latents + PART_BYTES * rows * columns
 
     def _synthesis_stage(self, way: _Way) -> float:
         arena = ARENA_FACTOR[self.operating_point] * ELEMENT_SIZE.get(self.precision, 1.0)
         per_sample = arena * _synthesis_bytes(self.operating_point) + WINDOW_BYTES
         window = way.rows * way.columns * LATENT_GRID**2
-        return way.workers * (self.networks.synthesis + window * per_sample) + (way.workers - 1) * WORKER
+        outgrown = way.outgrown * LATENT_GRID**2 * arena * _synthesis_bytes(self.operating_point, (Component.LUMA,))
+        return way.workers * (self.networks.synthesis + window * per_sample + outgrown) + (way.workers - 1) * WORKER
 
 
 @cache
-def _synthesis_bytes(operating_point: str) -> float:
-    """Bytes of activations per luma sample of a window, both components, in float32."""
+def _synthesis_bytes(operating_point: str, components: tuple[Component, ...] = tuple(Component)) -> float:
+    """Bytes of activations per luma sample of a window in float32, together."""
     extent = (256, 256)
-    networks = (build("synthesis", component.suffix, operating_point) for component in Component)
+    networks = (build("synthesis", component.suffix, operating_point) for component in components)
     return sum(activation_bytes(network, extent) for network in networks) / (extent[0] * extent[1])

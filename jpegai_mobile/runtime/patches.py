@@ -17,7 +17,7 @@ from ..codestream.tiling import Rectangle, overlapping_tiles, region_spans
 from ..errors import Unsupported
 from ..networks.catalogue import build
 from ..networks.measure import Halo, halo
-from .windows import Window, equal_windows
+from .windows import Window, windows_over
 
 WINDOW_UNIT = 1
 """Latents at whose multiples windows start: one hyper latent."""
@@ -108,6 +108,12 @@ def synthesis_halo(operating_point: str) -> Halo | None:
     return Halo(*(max(sides) for sides in zip(*(h["latent"] for h in halos if h is not None), strict=True)))
 
 
+def last_latent_row(picture: PictureHeader, operating_point: str, region: Rectangle) -> int:
+    """Where the latents end that a region (luma samples) needs; its bands hardly ask for any below."""
+    margin = synthesis_halo(operating_point) or ALL_OF_A_TILE
+    return min(region.on_grid(LATENT_GRID).bottom + margin.bottom, picture.sizes.latent[0])
+
+
 def _bands_of(
     tiles: list[SynthesisTile], margin: Halo, patch: tuple[int, int] | None, region: Rectangle
 ) -> Iterator[Band]:
@@ -131,14 +137,12 @@ def _windows(tile: Span, kept: Span, largest: int | None, before: int, after: in
     """Windows in latents over the luma samples of a tile, as far as they are needed to keep those of a region."""
     latents = grid_size(tile[1] - tile[0], LATENT_GRID)
     start, stop = (kept[0] - tile[0]) // LATENT_GRID, grid_size(kept[1] - tile[0], LATENT_GRID)
-    windows = _equal_windows(latents, largest or latents, before, after)
-    narrowed = (window.narrowed(start, stop, before, after, WINDOW_UNIT) for window in windows)
-    return [window for window in narrowed if window.core_start < window.core_stop]
+    return _windows_over(start, stop, latents, largest or latents, before, after)
 
 
 @lru_cache(maxsize=64)
-def _equal_windows(latents: int, largest: int, before: int, after: int) -> list[Window]:
-    return equal_windows(latents, largest, before, after, WINDOW_UNIT)
+def _windows_over(start: int, stop: int, latents: int, largest: int, before: int, after: int) -> list[Window]:
+    return windows_over(start, stop, latents, largest, before, after, WINDOW_UNIT)
 
 
 def _strip(tile: SynthesisTile, rows: Window, largest: int | None, margin: Halo, region: Rectangle) -> Strip:

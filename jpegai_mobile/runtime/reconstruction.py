@@ -21,7 +21,7 @@ from ..native.samples import yuv_to_rgb
 from .dependent_regions import decode_psi
 from .latent_source import COLUMNS_AT_ONCE, LatentSource, latent_source
 from .model_networks import NetworkPool
-from .patches import plan_bands
+from .patches import last_latent_row, plan_bands
 from .progress import Listener, Progress
 from .symbols import Symbols
 from .synthesis import ROWS_AT_ONCE, Finish, interleaved, synthesise_bands
@@ -66,6 +66,8 @@ class Reconstruction:
     """Largest (rows, columns) of latents in one run; None takes whole tiles."""
     latent_columns: int = COLUMNS_AT_ONCE
     """Latents that are decoded side by side at a time."""
+    latent_rows: int = 0
+    """Rows of latents that are decoded ahead of their bands."""
     only: Rectangle | None = None
     """What may be asked for, in displayed luma samples; None is all."""
     skipped: frozenset[int] = frozenset()
@@ -151,7 +153,16 @@ class Reconstruction:
     @cached_property
     def latents(self) -> LatentSource:
         """Where synthesis gets its latents from."""
-        return latent_source(self.symbols, self.stream.tools, self.networks.shared, self.latent_columns)
+        picture = self.stream.picture
+        wanted = self.only or Rectangle(0, 0, picture.height, picture.width)
+        return latent_source(
+            self.symbols,
+            self.stream.tools,
+            self.networks.shared,
+            self.latent_columns,
+            self.latent_rows,
+            last_latent_row(picture, self.operating_point, wanted),
+        )
 
     def planes(self, listener: Listener | None = None) -> Planes:
         """The whole displayed picture before filters, in the source's chroma format; may raise Cancelled."""

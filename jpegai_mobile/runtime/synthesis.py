@@ -73,10 +73,10 @@ def synthesise_bands(
 
 
 def _work(band: Band, latents: Latents) -> Iterator[tuple[Patch, Rectangle, Latents]]:
-    """Patches with the latents of their band."""
-    for strip in band.strips:
-        for patch in strip.patches:
-            yield patch, band.latents, latents
+    """Patches with the latents of their band, large ones first: a network that grows needs old and new memory."""
+    patches = (patch for strip in band.strips for patch in strip.patches)
+    for patch in sorted(patches, key=lambda patch: -patch.latents.height * patch.latents.width):
+        yield patch, band.latents, latents
 
 
 def _synthesise_patch(

@@ -21,15 +21,6 @@ class Window:
         """Elements that are processed."""
         return self.stop - self.start
 
-    def narrowed(self, start: int, stop: int, before: int, after: int, unit: int) -> Window:
-        """What remains when only start..stop-1 is kept; on a side that is cut, no more than the margin goes with it.
-
-        The core is empty where nothing is kept.
-        """
-        first = max(self.start, (start - before) // unit * unit) if start > self.core_start else self.start
-        last = min(self.stop, stop + after) if stop < self.core_stop else self.stop
-        return Window(first, last, max(self.core_start, start), min(self.core_stop, stop))
-
 
 def equal_windows(length: int, largest: int, before: int, after: int, unit: int) -> list[Window]:
     """Windows of equal size, at most `largest`, whose cores partition `length`.
@@ -51,6 +42,26 @@ def equal_windows(length: int, largest: int, before: int, after: int, unit: int)
     starts = [span * i // steps * unit for i in range(steps + 1)]
     edges = [0, *(start + before for start in starts[1:]), length]
     return [Window(start, start + size, *edges[i : i + 2]) for i, start in enumerate(starts)]
+
+
+def windows_over(start: int, stop: int, length: int, largest: int, before: int, after: int, unit: int) -> list[Window]:
+    """Windows of equal size as `equal_windows` gives them, for a part of a length and its margins only.
+
+    Their cores partition start..stop-1, which may reach out of the length; none where nothing of it is inside.
+    """
+    start, stop = max(start, 0), min(stop, length)
+    if start >= stop:
+        return []
+    first, last = max(start - before, 0) // unit * unit, min(stop + after, length)
+    return [
+        Window(
+            first + window.start,
+            first + window.stop,
+            max(first + window.core_start, start),
+            min(first + window.core_stop, stop),
+        )
+        for window in equal_windows(last - first, largest, before, after, unit)
+    ]
 
 
 def _longest_step(size: int, before: int, after: int, unit: int) -> int:
