@@ -19,6 +19,7 @@ import numpy as np
 
 from device_tests.reconstruction.comparison import LATENTS
 from device_tests.reconstruction.trace import SMALL, STATISTICS, reconstruction_records
+from device_tests.streams import stream_name
 from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.runtime.bundle import Bundle
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def responses(decoder: Decoder, path: Path, precision: str, amplitude: float, draws: int) -> Iterator[Row]:
     """A row per plane: the largest differences of all draws."""
-    name = path.parent.name if path.name == "stream.jai" else path.stem
+    name = stream_name(path)
     data = path.read_bytes()
 
     def reconstruct() -> Reconstruction:

@@ -58,14 +58,19 @@ class BundleWriter:
         """Add the integer tables of a model, `EntropyModel.to_bytes`."""
         self._entropy[model] = self._add(f"entropy_{model}.bin", data)
 
+    @staticmethod
+    def check_target(path: Path) -> None:
+        """Raise ConversionError where `write` would, because something that is no bundle is in the way."""
+        if path.exists() and not _may_replace(path):
+            raise ConversionError(f"{path}: exists and is no model bundle; not replaced")
+
     def write(self, path: Path, source: Mapping[str, str], licence: str) -> dict[str, int]:
         """Write a folder, or a zip when `path` ends in .zip; file name -> bytes of what was written.
 
         An existing bundle at `path` is replaced; until the new one is complete nothing changes there. Raises
         ConversionError when something else is in the way.
         """
-        if path.exists() and not _may_replace(path):
-            raise ConversionError(f"{path}: exists and is no model bundle; not replaced")
+        self.check_target(path)
         files = {MANIFEST_NAME: self._manifest(source, licence).to_json(), **self._files}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,12 +7,14 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from jpegai_mobile.errors import JpegAiError
+from jpegai_mobile.cli.program import Parser, check_folder_of, run_program
+from jpegai_mobile.image.output_stream import output_stream
 from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.manifest import OPERATING_POINTS, PRECISIONS, TARGETS
+from jpegai_mobile.text import printable
 
+from .bundle_writer import BundleWriter
 from .checkpoint import MODEL_SUFFIXES, Checkpoints
 from .convert import Selection, convert
 from .coreml import COARSEST_GRID, DEFAULT_TILES, MAX_TILE
@@ -24,6 +26,7 @@ from .report.page import report_page
 from .report.text import report_text
 from .source_networks import PARTS
 
+NAME = "jpegai-convert"
 BUILT_TARGETS = ("tflite", "coreml")
 NO_LICENCE = "not stated; the terms of the checkpoints apply"
 
@@ -51,20 +54,19 @@ A folder called `pack` or `report` is written as ./pack or ./report.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives the exit status 0 (done), 1 (bad input) or 2 (usage)."""
+    """Run a command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        if words[:1] == ["report"]:
-            return _report(_report_parser().parse_args(words[1:]))
-        if words[:1] == ["pack"]:
-            return _pack(_pack_parser().parse_args(words[1:]))
-        return _convert(_convert_parser().parse_args(words))
-    except JpegAiError as error:
-        print(f"jpegai-convert: {error}", file=sys.stderr)
-        return 1
+    run, parser = _convert, _convert_parser()
+    if words[:1] == ["report"]:
+        run, parser, words = _report, _report_parser(), words[1:]
+    elif words[:1] == ["pack"]:
+        run, parser, words = _pack, _pack_parser(), words[1:]
+    options = parser.parse_args(words)
+    return run_program(NAME, lambda: run(options))
 
 
 def _convert(options: argparse.Namespace) -> int:
+    BundleWriter.check_target(options.output)  # not after minutes of work
     source = open_checkpoints(*options.checkpoints)
     selection = Selection(
         models=options.models or _models_present(source),
@@ -78,33 +80,32 @@ def _convert(options: argparse.Namespace) -> int:
     written = writer.write(options.output, source.sources, options.licence or source.licence or NO_LICENCE)
     for name, size in written.items():
         print(f"{size:>12,}  {name}")
-    print(f"{sum(written.values()):>12,}  bytes in {len(written)} files: {options.output}")
+    print(f"{sum(written.values()):>12,}  bytes in {len(written)} files: {printable(str(options.output))}")
     return 0
 
 
 def _report(options: argparse.Namespace) -> int:
+    if options.html is not None:
+        check_folder_of(options.html)
     with Bundle.open(options.bundle) as bundle:
         facts = bundle_facts(bundle, options.streams)
     if options.html is not None:
-        try:
-            options.html.write_text(report_page(facts, f"Model bundle {options.bundle.name}"))
-        except OSError as error:
-            raise ConversionError(f"{options.html}: {error.strerror}") from error
+        with output_stream(options.html) as stream:
+            stream.write(report_page(facts, f"Model bundle {printable(options.bundle.name)}").encode())
     sys.stdout.write(json.dumps(facts, indent=1) + "\n" if options.json else report_text(facts))
     return 0
 
 
 def _pack(options: argparse.Namespace) -> int:
+    check_folder_of(options.output)
     source = open_checkpoints(*options.checkpoints)
     models = options.models or _models_present(source)
     data = pack(
         source, models, options.operating_points, options.licence or source.licence or NO_LICENCE, options.parts
     )
-    try:
-        options.output.write_bytes(data)
-    except OSError as error:
-        raise ConversionError(f"{options.output}: {error.strerror}") from error
-    print(f"{len(data):>12,}  bytes: {options.output}")
+    with output_stream(options.output) as stream:
+        stream.write(data)
+    print(f"{len(data):>12,}  bytes: {printable(str(options.output))}")
     return 0
 
 
@@ -115,8 +116,8 @@ def _models_present(source: Checkpoints) -> tuple[int, ...]:
 
 
 def _convert_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="jpegai-convert",
+    parser = Parser(
+        prog=NAME,
         description="Convert checkpoints of the reference software (PyTorch files, or its export in ONNX and CSV), "
         "or a packed checkpoint, to a model bundle for jpegai.",
         epilog=_EXAMPLES,
@@ -145,8 +146,8 @@ def _convert_parser() -> argparse.ArgumentParser:
 
 
 def _pack_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="jpegai-convert pack",
+    parser = Parser(
+        prog=f"{NAME} pack",
         description="Pack what a codec needs of a folder of checkpoints into one small file.",
         epilog="example:\n  jpegai-convert pack checkpoints -o packed.zip --models 1",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -156,8 +157,8 @@ def _pack_parser() -> argparse.ArgumentParser:
 
 
 def _report_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="jpegai-convert report",
+    parser = Parser(
+        prog=f"{NAME} report",
         description="Say what is in a model bundle, what its networks cost and how near to float32 they decode.",
         epilog="example:\n  jpegai-convert report own.bundle --html own.html --streams photo.jai",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -215,12 +216,6 @@ def _list_of(known: Sequence[str], built: Sequence[str]) -> Callable[[str], list
         return [word for word in known if word in words]
 
     return parse
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line and leave with exit status 2."""
-        self.exit(2, f"{self.prog}: {message}\n")
 
 
 if __name__ == "__main__":

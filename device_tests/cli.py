@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jpegai_mobile.cli.files import read_input
+from jpegai_mobile.cli.program import BAD_INPUT, INTERRUPTED, Parser, UsageError, fail, run_program
+from jpegai_mobile.cli.usage import positive
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.errors import JpegAiError
 from jpegai_mobile.image.output_stream import output_stream
 from jpegai_mobile.runtime.default_bundle import bundle_path, open_bundle
 from jpegai_mobile.runtime.entropy_engine import ENGINES
 from jpegai_mobile.runtime.manifest import PRECISIONS
+from jpegai_mobile.text import printable
 from jpegai_mobile.version import __version__
 
 from .compare_files import compare_files
@@ -37,10 +38,10 @@ from .sources import TraceSources, find_sources
 from .streams import find_streams, read_stream
 from .targets import QEMU, Stage, UnknownTarget, make_target, named_targets
 from .targets.patch_bench import PatchBench
-from .text import printable
 from .toolchain import ISAS, setup_command
 
-DIVERGENCE, USAGE, ABSENT, INTERRUPTED = 1, 2, 3, 130
+NAME = "jpegai-devices"
+DIVERGENCE, ABSENT = BAD_INPUT, 3
 
 _EXAMPLES = """\
 examples:
@@ -61,30 +62,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(words)
-    options.command_line = shlex.join(["jpegai-devices", *words])
+    options.command_line = printable(shlex.join([NAME, *words]))
+    return run_program(NAME, lambda: _run_command(options))
+
+
+def _run_command(options: argparse.Namespace) -> int:
     try:
         code: int = options.run(options)
         return code
     except UnknownTarget as error:
-        return _fail(str(error), USAGE)
+        raise UsageError(str(error)) from error
     except AbsentTarget as error:
-        return _fail(str(error), ABSENT)
-    except JpegAiError as error:
-        return _fail(str(error), DIVERGENCE)
-    except OSError as error:
-        return _fail(f"{error.filename or 'file'}: {error.strerror or error}", DIVERGENCE)
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
-
-
-def _fail(text: str, code: int) -> int:
-    print(f"jpegai-devices: {printable(text)}", file=sys.stderr)
-    return code
+        return fail(NAME, str(error), ABSENT)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="jpegai-devices",
+    parser = Parser(
+        prog=NAME,
         description="Show that devices decode JPEG AI code streams to the same symbols, bit for bit.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -103,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_matrix(parser)
     parser.add_argument("--allow-absent", action="store_true", help="absent targets do not change the exit code")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="targets at work at a time (default 1)")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="targets at work at a time (default 1)")
     parser.add_argument(
         "--litert", type=Path, action="append", default=[], metavar="LIBRARY",
         help="LiteRT's shared library for a target: also time the synthesis networks there on a 1K patch",
@@ -144,15 +138,13 @@ def _add_trace(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.jobs < 1:
-        return _fail(f"--jobs {options.jobs}: at least 1", USAGE)
     sources = find_sources(options.source)
     networks = bundle_path(options.bundle)
     patches = PatchBench(networks, tuple(options.litert)) if options.litert else None
     targets = [make_target(name, sources, networks, patches) for name in named_targets(options.targets)]
     streams = find_streams(options.streams, options.match)
     results = Results(__version__, _now(), options.command_line)
-    with _termination_interrupts(), open_bundle(options.bundle) as bundle, tempfile.TemporaryDirectory() as folder:
+    with open_bundle(options.bundle) as bundle, tempfile.TemporaryDirectory() as folder:
         options.output.mkdir(parents=True, exist_ok=True)
         write_report(results, options.output)  # to fail early, and so that no older report passes for this one
         run_matrix(
@@ -162,20 +154,10 @@ def _run(options: argparse.Namespace) -> int:
         write_report(results, options.output)
     _summarise(results, options.output)
     if results.interrupted:
-        return _fail("interrupted; the report holds what was tested before", INTERRUPTED)
+        return fail(NAME, "interrupted; the report holds what was tested before", INTERRUPTED)
     if results.bad:
         return DIVERGENCE
     return ABSENT if results.absent and not options.allow_absent else 0
-
-
-@contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt, as SIGINT does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _summarise(results: Results, output: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jpegai_mobile.errors import BundleError, JpegAiError
+from jpegai_mobile.text import printable
 
 from .comparison import Divergence, first_divergence
 from .engine_traces import STATUS
@@ -16,7 +17,6 @@ from .reconstruction.comparison import compare_reconstructions
 from .results import Cell, TargetFacts, Verdict
 from .streams import Case
 from .targets import ProgramRun, Stage, Target
-from .text import printable
 from .trace_file import Trace, read_trace
 
 KNOWN_STATUS = (0, *STATUS.values())

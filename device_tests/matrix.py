@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from jpegai_mobile.errors import BundleError
+from jpegai_mobile.text import printable
 
 from .errors import AbsentTarget, TargetError, UnreadableStream
 from .judgement import judge
@@ -17,7 +18,7 @@ from .reference_decoder import ReferenceDecoder
 from .results import Results, TargetFacts, Verdict
 from .streams import Case, EntropyTables, StreamFile, prepare_case
 from .targets import Target
-from .text import counted, printable
+from .text import counted
 
 
 def run_matrix(

@@ -12,14 +12,16 @@ from typing import Protocol
 from jpegai_mobile.codestream.description import describe, tools_in_use
 from jpegai_mobile.codestream.stream import CodeStream, read_code_stream
 from jpegai_mobile.errors import BundleError, InvalidStream, JpegAiError
+from jpegai_mobile.text import printable
 
 from .engine_traces import STATUS, engine_trace
 from .errors import UnreadableStream
 from .reference_decoder import Picture, ReferenceDecoder
 from .results import StreamFacts
-from .text import printable
 from .trace_file import Trace, read_trace
 
+COMMON_NAME = "stream.jai"
+"""Of streams that are told apart by their folders."""
 LARGEST_STREAM = 1 << 30
 """Bytes of a stream that is tested."""
 
@@ -83,6 +85,11 @@ class Case:
         return self.decoder
 
 
+def stream_name(path: Path) -> str:
+    """NAME of `NAME.jai` or `NAME/stream.jai`."""
+    return path.parent.name if path.name == COMMON_NAME else path.stem
+
+
 def find_streams(folder: Path, pattern: str = "*") -> list[StreamFile]:
     """`NAME.jai` and `NAME/stream.jai` below a folder, whose NAME fits a shell pattern; in the order of names.
 
@@ -91,8 +98,8 @@ def find_streams(folder: Path, pattern: str = "*") -> list[StreamFile]:
     """
     if not folder.is_dir():
         raise InvalidStream(f"{folder}: not a folder")
-    found = [StreamFile(printable(path.stem), path) for path in folder.glob("*.jai")]
-    found += [StreamFile(printable(path.parent.name), path) for path in folder.glob("*/stream.jai")]
+    paths = [*folder.glob("*.jai"), *folder.glob(f"*/{COMMON_NAME}")]
+    found = [StreamFile(printable(stream_name(path)), path) for path in paths]
     name, count = next(iter(Counter(stream.name for stream in found).most_common(1)), ("", 0))
     if count > 1:
         raise InvalidStream(f"{folder}: there are {count} streams {name}")

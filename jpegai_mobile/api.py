@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _NO_LIMIT = 1 << 62
 """More samples than the headers can announce."""
 
+Options = TypeVar("Options")
 Latents = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -51,10 +52,11 @@ def decode(
     Here and below `data` is a code stream or a HEIF file (`image/jaii`) that holds one: its bytes, its path or an open
     file. A YUV picture is converted by BT.709. Without `bundle`, $JPEGAI_BUNDLE or the packaged bundle is used.
     `progress` is called with (done, total) samples after every patch; a true result asks to stop. Raises OSError,
-    InvalidStream, Unsupported, LimitExceeded, BundleError or Cancelled.
+    InvalidStream, Unsupported, LimitExceeded, BundleError or Cancelled, TypeError for arguments of another type, and
+    ValueError where DecodeOptions are made of choices that make no sense.
     """
     stream = _code_stream(data)
-    options = options or DecodeOptions()
+    options = _checked(options, DecodeOptions)
     with open_bundle(bundle) as opened:
         return View().rgb(Decoder(opened).reconstruct(stream, options), options.filters, progress)
 
@@ -66,7 +68,7 @@ def decode_latents(data: Source, bundle: str | Path | None = None, options: Deco
     """
     stream = _code_stream(data)
     with open_bundle(bundle) as opened:
-        reconstruction = Decoder(opened).reconstruct(stream, options or DecodeOptions())
+        reconstruction = Decoder(opened).reconstruct(stream, _checked(options, DecodeOptions))
         luma, chroma = reconstruction.latents.window(Rectangle(0, 0, *reconstruction.stream.picture.sizes.latent))
     return luma, chroma
 
@@ -98,7 +100,7 @@ def encode(
     from .encoder.options import EncodeOptions
     from .encoder.pictures import mask_of, source_picture
 
-    options = options or EncodeOptions()
+    options = _checked(options, EncodeOptions)
     if bpp is not None or quality is not None:
         options = replace(options, bpp=bpp, quality=quality, beta_displacement=None, target_psnr=None)
     if effort is not None:
@@ -152,6 +154,15 @@ class CodeStreamFile:
     def decode_latents(self, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Latents:
         """As `jpegai_mobile.decode_latents`."""
         return decode_latents(self.data, bundle, options)
+
+
+def _checked(options: Options | None, kind: type[Options]) -> Options:
+    """The options, or the default ones; raises TypeError for anything else."""
+    if options is None:
+        return kind()
+    if not isinstance(options, kind):
+        raise TypeError(f"options are {type(options).__name__}, not {kind.__name__}")
+    return options
 
 
 def _code_stream(data: Source) -> bytes:

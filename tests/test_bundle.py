@@ -169,7 +169,7 @@ def test_what_is_absent_is_answered_with_what_is_there(bundle_path: Path) -> Non
 
 def test_a_place_without_a_bundle(tmp_path: Path) -> None:
     assert complaint(tmp_path / "absent").endswith("no such model bundle")
-    assert "No such file" in complaint(tmp_path)
+    assert complaint(tmp_path).endswith("no model bundle: there is no manifest.json in this folder")
     (tmp_path / "text").write_text("hello")
     assert complaint(tmp_path / "text").endswith("neither a bundle folder nor a sound zip of one")
     with zipfile.ZipFile(tmp_path / "empty.zip", "w"):

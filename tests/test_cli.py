@@ -110,7 +110,7 @@ def _fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[in
     try:
         code = main(arguments)
     except SystemExit as stop:
-        return int(stop.code or 0), capsys.readouterr().err
+        code = int(stop.code or 0)
     text = capsys.readouterr().err
     assert text.count("\n") == 1, text
     return code, text
@@ -137,7 +137,7 @@ def test_errors_are_one_line_with_the_right_exit_code(
         (["decode", photo, str(tmp_path / "out.gif"), "--bundle", bundle], 2, "gif"),
         (["decode", photo, "-", "--bundle", bundle], 2, "--format"),
         (["decode", photo, output, "--bundle", bundle, "--max-channels", "7"], 2, "Y,UV"),
-        (["decode", photo, output, "--bundle", bundle, "--threads", "0"], 2, "positive"),
+        (["decode", photo, output, "--bundle", bundle, "--threads", "0"], 2, "not a whole number in 1..256"),
         (["trace", photo, output, "--engine", "fast"], 2, "invalid choice"),
         (["info", str(ROOT / "README.md")], 1, "SOC"),
         (["nonsense"], 2, "invalid choice"),

@@ -92,7 +92,7 @@ def test_a_psnr_out_of_reach_is_told() -> None:
     encoded = own_encoder().encode(random_picture(70, 64, 5), EncodeOptions(target_psnr=80.0))
     assert "dB is as near to 80 as was found" in encoded.notes[0]
     for wrong in (0.0, -3.0, float("inf"), float("nan")):
-        with pytest.raises(ValueError, match="target PSNR"):
+        with pytest.raises(ValueError, match="target_psnr"):
             EncodeOptions(target_psnr=wrong)
     with pytest.raises(ValueError, match="choose one"):
         EncodeOptions(target_psnr=30.0, bpp=1.0)

@@ -73,7 +73,7 @@ def test_yuv_headers() -> None:
 def test_formats_that_do_not_fit_are_refused() -> None:
     with pytest.raises(PictureError, match="a 4:2:2 picture cannot be coded as 4:2:0"):
         own_encoder().encode(yuv_photo((1, 2)), EncodeOptions(chroma=(2, 2)))
-    with pytest.raises(ValueError, match="chroma format"):
+    with pytest.raises(ValueError, match=r"chroma \(2, 1\) is none of"):
         EncodeOptions(chroma=(2, 1))
     y, u = np.zeros((8, 8), np.uint8), np.zeros((4, 4), np.uint8)
     with pytest.raises(PictureError, match=r"do not belong together: .* chroma is 8 x 8"):

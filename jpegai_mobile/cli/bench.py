@@ -14,14 +14,16 @@ from ..bench.fresh_process import first_decode
 from ..bench.results import write_result
 from ..bench.stages import STAGES, StageClock, decode_to_nowhere
 from ..codestream.picture_header import SYNTHESIS_TRANSFORMS
-from ..image.output_stream import STANDARD_OUTPUT as STANDARD_STREAM
+from ..image.output_stream import STANDARD_STREAM
 from ..runtime.bundle import Bundle
-from ..runtime.decoder import DEFAULT_THREADS, DecodeOptions, Decoder
+from ..runtime.decoder import DEFAULT_THREADS, NUM_THREADS, DecodeOptions, Decoder
 from ..runtime.default_bundle import open_bundle
 from ..runtime.manifest import PRECISIONS
 from ..runtime.memory_budget import NO_LIMIT
+from ..text import printable
 from .files import read_input
-from .usage import UsageError, memory_limit, positive
+from .program import UsageError, check_folder_of
+from .usage import memory_limit, positive, whole_number
 
 EXAMPLES = """examples:
   jpegai bench photo.jai --bundle model
@@ -67,7 +69,11 @@ def add_command(commands: Any) -> None:
         "--precision", type=_list_of(_known(PRECISIONS)), metavar="P,...", help="default: all in the bundle"
     )
     parser.add_argument(
-        "--threads", type=_list_of(positive), default=(DEFAULT_THREADS,), metavar="N,...", help="default 2"
+        "--threads",
+        type=_list_of(whole_number(NUM_THREADS)),
+        default=(DEFAULT_THREADS,),
+        metavar="N,...",
+        help="default 2",
     )
     parser.add_argument("--memory-limit", type=memory_limit, metavar="SIZE", help="as for `jpegai decode`")
     parser.add_argument("--rounds", type=positive, default=DEFAULT_ROUNDS, metavar="N", help="default %(default)s")
@@ -93,6 +99,8 @@ def run(options: argparse.Namespace) -> None:
     """Measure all streams, and write the table."""
     if STANDARD_STREAM in options.inputs:
         raise UsageError("streams are read by several processes and have to be files")
+    if options.output:
+        check_folder_of(options.output)
     rows = []
     with open_bundle(options.bundle) as bundle:
         for path in options.inputs:
@@ -141,7 +149,7 @@ def _labels(path: str, data: bytes, decoder: Decoder, choice: DecodeOptions) -> 
     height, width = reconstruction.stream.picture.display_size
     point, precision = reconstruction.operating_point, reconstruction.networks.shared.precision
     limit = {None: "default", NO_LIMIT: "none"}.get(choice.memory_limit, choice.memory_limit)
-    cells = (Path(path).name, width, height, len(data), point, precision, choice.num_threads, limit)
+    cells = (printable(Path(path).name), width, height, len(data), point, precision, choice.num_threads, limit)
     return tuple(map(str, cells))
 
 

@@ -10,14 +10,15 @@ from typing import Any
 from ..codestream.components import LATENT_GRID
 from ..codestream.picture_header import SYNTHESIS_TRANSFORMS
 from ..image.output import FORMATS, YUV_FORMAT, OutputFormatError, format_of, open_writer
-from ..runtime.decoder import DEFAULT_THREADS, DecodeOptions, Decoder
+from ..runtime.decoder import DEFAULT_THREADS, NUM_THREADS, DecodeOptions, Decoder
 from ..runtime.default_bundle import open_bundle
 from ..runtime.manifest import PRECISIONS
 from ..runtime.reconstruction import Reconstruction
 from ..runtime.view import View
 from .files import read_input
+from .program import UsageError
 from .progress_bar import progress_bar
-from .usage import UsageError, channel_limits, memory_limit, positive, region, scale
+from .usage import channel_limits, memory_limit, region, scale, whole_number
 
 EXAMPLES = """examples:
   jpegai decode photo.jai photo.png --bundle model
@@ -50,7 +51,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--precision", choices=PRECISIONS, help="of the networks (default: the most exact in the bundle)"
     )
-    parser.add_argument("--threads", type=positive, default=DEFAULT_THREADS, metavar="N", help="default %(default)s")
+    parser.add_argument(
+        "--threads", type=whole_number(NUM_THREADS), default=DEFAULT_THREADS, metavar="N", help="default %(default)s"
+    )
     parser.add_argument(
         "--max-channels", type=channel_limits, metavar="Y,UV", help="use only the first residual channels"
     )
@@ -63,7 +66,10 @@ def add_command(commands: Any) -> None:
         help="above the idle interpreter, such as 96MiB, or none for the fastest way (default: 64MiB if that does)",
     )
     parser.add_argument(
-        "--patch", type=positive, metavar="PX", help="largest patch that is computed at a time, in samples"
+        "--patch",
+        type=whole_number(range(LATENT_GRID, 1 << 31)),
+        metavar="PX",
+        help=f"largest patch that is computed at a time, in samples, at least {LATENT_GRID}",
     )
     parser.add_argument("--no-filters", action="store_true", help="leave the post-filters out")
     parser.add_argument("--allow-partial", action="store_true", help="decode although independent regions are missing")

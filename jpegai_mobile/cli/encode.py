@@ -5,19 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..codestream.picture_header import CHROMA_FORMATS
-from ..encoder.coded_planes import Picture
+from ..encoder.coded_planes import MAX_SIZE, Picture
 from ..encoder.encoder import Coding, EncodedPicture, Encoder
 from ..encoder.options import (
+    BETAS,
     DEFAULT_EFFORT,
     DEFAULT_ROI_STRENGTH,
     EFFORTS,
-    MAX_BETA,
-    MIN_BETA,
     MODELS,
     OPERATING_POINTS,
     QUALITIES,
@@ -25,17 +23,18 @@ from ..encoder.options import (
     ROI_STRENGTHS,
     EncodeOptions,
 )
-from ..encoder.pictures import MAX_SIZE, mask_from_bytes, picture_from_bytes
+from ..encoder.pictures import mask_from_bytes, picture_from_bytes
 from ..encoder.yuv_picture import STORED_AS, yuv_from_bytes
 from ..image.chroma import SUPPORTED_FORMATS
 from ..image.output_stream import output_stream
 from ..image.planes import Subsampling
 from ..native.rows import THREADS as CODER_THREADS
-from ..runtime.decoder import DEFAULT_THREADS
+from ..runtime.decoder import DEFAULT_THREADS, NUM_THREADS
 from ..runtime.default_bundle import open_bundle
 from ..runtime.manifest import PRECISIONS
 from .files import read_input
-from .usage import UsageError, positive
+from .program import UsageError
+from .usage import whole_number
 
 EXAMPLES = """examples:
   jpegai encode photo.png photo.jai
@@ -69,20 +68,20 @@ def add_command(commands: Any) -> None:
     rate = parser.add_mutually_exclusive_group()
     rate.add_argument("--bpp", type=_positive_number, metavar="R", help="size of the stream in bits per sample")
     rate.add_argument(
-        "--quality", type=_whole_number(QUALITIES), metavar="1..100", help="default 50; 17 more about double the size"
+        "--quality", type=whole_number(QUALITIES), metavar="1..100", help="default 50; 17 more about double the size"
     )
     rate.add_argument(
         "--target-psnr", type=_positive_number, metavar="DB", help="of the decoded samples; decodes up to 5 times"
     )
     rate.add_argument(
         "--beta-displacement",
-        type=_whole_number(range(MIN_BETA, MAX_BETA + 1)),
+        type=whole_number(BETAS),
         metavar="D",
-        help=f"{MIN_BETA}..{MAX_BETA}: finer steps when it grows",
+        help=f"{BETAS[0]}..{BETAS[-1]}: finer steps when it grows",
     )
     parser.add_argument(
         "--effort",
-        type=_whole_number(EFFORTS),
+        type=whole_number(EFFORTS),
         default=DEFAULT_EFFORT,
         metavar=f"{EFFORTS[0]}..{EFFORTS[-1]}",
         help="time spent on smaller streams: 1 fast, 3 slow (default: %(default)s)",
@@ -90,7 +89,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--model", type=int, choices=MODELS, help="default: the one for the rate")
     parser.add_argument(
         "--chroma-beta-displacement",
-        type=_whole_number(range(MIN_BETA, MAX_BETA + 1)),
+        type=whole_number(BETAS),
         metavar="D",
         help="a displacement of chroma's own; with --bpp and --quality relative to luma",
     )
@@ -110,7 +109,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--roi", metavar="MASK.png", help="picture of the same size, white where details matter most")
     parser.add_argument(
         "--roi-strength",
-        type=_whole_number(ROI_STRENGTHS),
+        type=whole_number(ROI_STRENGTHS),
         default=DEFAULT_ROI_STRENGTH,
         metavar="1..8",
         help="steps are halved in white and doubled in black for every 4 (default: %(default)s)",
@@ -120,7 +119,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument(
         "--region-overlap",
-        type=_whole_number(REGION_OVERLAPS),
+        type=whole_number(REGION_OVERLAPS),
         default=0,
         metavar="0..3",
         help="hyper latents that regions see of their neighbours; above 0 they decode together (default: %(default)s)",
@@ -140,7 +139,9 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--background", metavar="COLOUR", help="colour behind transparent samples: a name or #rrggbb")
     parser.add_argument("--precision", choices=PRECISIONS, help="of the networks (default: the most exact there is)")
-    parser.add_argument("--threads", type=positive, default=DEFAULT_THREADS, metavar="N", help="default %(default)s")
+    parser.add_argument(
+        "--threads", type=whole_number(NUM_THREADS), default=DEFAULT_THREADS, metavar="N", help="default %(default)s"
+    )
     parser.add_argument(
         "--coder-threads",
         type=int,
@@ -258,17 +259,6 @@ def _positive_number(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return value
-
-
-def _whole_number(allowed: range) -> Callable[[str], int]:
-    """Parser of a whole number in a range."""
-
-    def parse(text: str) -> int:
-        if not text.removeprefix("-").isdecimal() or int(text) not in allowed:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number in {allowed[0]}..{allowed[-1]}")
-        return int(text)
-
-    return parse
 
 
 def _print_stats(encoded: EncodedPicture, size: tuple[int, int], seconds: float) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
-from pathlib import Path
 
-from ..image.output_stream import STANDARD_OUTPUT as STANDARD_STREAM
+from ..image.output_stream import STANDARD_STREAM
 
 
 def read_input(path: str) -> bytes:
-    """The bytes of a file, or of stdin for `-`; raises OSError."""
-    if path == STANDARD_STREAM:
+    """The bytes of a file, or of stdin for `-`; raises OSError that names it."""
+    if path != STANDARD_STREAM:
+        with open(path, "rb") as file:
+            return file.read()
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard input")
+    try:
         return sys.stdin.buffer.read()
-    return Path(path).read_bytes()
+    except OSError as error:
+        error.filename = "standard input"
+        raise

@@ -1,25 +1,21 @@
-"""Entry point of `jpegai`: parses the command line, runs a command, turns errors into one line.
-
-Exit codes: 0 done, 1 bad input (stream, bundle, file), 2 wrong usage.
-"""
+"""Entry point of `jpegai`: parses the command line and runs a command."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
-from ..errors import InvalidStream, JpegAiError, LimitExceeded, Unsupported
+from ..errors import InvalidStream, LimitExceeded, Unsupported
 from ..version import __version__
 from . import bench, decode, encode, info, trace
-from .usage import UsageError
+from .program import Parser, run_program
 
 COMMANDS = (info, decode, encode, trace, bench)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="jpegai",
         description="JPEG AI (ISO/IEC 6048-1) code streams: look inside, decode, encode, trace.",
         epilog="Each command explains itself: jpegai COMMAND --help",
@@ -34,24 +30,13 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
     options = build_parser().parse_args(arguments)
+    return run_program(f"jpegai {options.command}", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run a command; what is wrong with a code stream is said of the file that holds it."""
     try:
         options.run(options)
-    except UsageError as error:
-        return _fail(options.command, str(error), 2)
     except (InvalidStream, Unsupported, LimitExceeded) as error:
-        return _fail(options.command, f"{options.input}: {error}", 1)
-    except JpegAiError as error:
-        return _fail(options.command, str(error), 1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except OSError as error:
-        return _fail(options.command, f"{error.filename or 'file'}: {error.strerror or error}", 1)
-    except KeyboardInterrupt:
-        return _fail(options.command, "interrupted", 130)
+        raise type(error)(f"{options.input}: {error}") from error
     return 0
-
-
-def _fail(command: str, text: str, code: int) -> int:
-    print(f"jpegai {command}: {text}", file=sys.stderr)
-    return code

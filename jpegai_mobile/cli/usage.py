@@ -1,8 +1,9 @@
-"""Errors and argument types shared by the commands."""
+"""Types of arguments: each parses a text, or raises ArgumentTypeError."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 from ..codestream.tiling import Rectangle
 from ..image.scaling import FACTORS
@@ -11,14 +12,10 @@ from ..runtime.memory_budget import NO_LIMIT
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
-class UsageError(Exception):
-    """The command line asks for something that makes no sense; exit code 2."""
-
-
 def channel_limits(text: str) -> tuple[int, int]:
     """`Y,UV`: the largest number of residual channels to use per component."""
     parts = text.split(",")
-    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not Y,UV (two numbers)")
     return int(parts[0]), int(parts[1])
 
@@ -26,7 +23,7 @@ def channel_limits(text: str) -> tuple[int, int]:
 def region(text: str) -> Rectangle:
     """`X,Y,W,H` in luma samples of the displayed picture."""
     parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 4 or not all(part.isdigit() for part in parts):
+    if len(parts) != 4 or not all(part.isdecimal() for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not X,Y,W,H (four numbers)")
     left, top, width, height = map(int, parts)
     if not width or not height:
@@ -46,9 +43,12 @@ def byte_count(text: str) -> int:
     """A size in bytes, or with a unit: KiB, MiB, GiB, kB, MB, GB."""
     number = text.rstrip("kKMGiB")
     unit = text[len(number) :]
-    if unit not in UNITS or not number.replace(".", "", 1).isdigit():
+    if unit not in UNITS or not number.replace(".", "", 1).isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 64MiB")
-    return int(float(number) * UNITS[unit])
+    size = float(number) * UNITS[unit]
+    if size > NO_LIMIT:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than any machine has; `none` is no limit")
+    return int(size)
 
 
 def memory_limit(text: str) -> int:
@@ -58,6 +58,17 @@ def memory_limit(text: str) -> int:
 
 def positive(text: str) -> int:
     """A whole number of at least 1."""
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return int(text)
+
+
+def whole_number(allowed: range) -> Callable[[str], int]:
+    """Type of a whole number in a range."""
+
+    def parse(text: str) -> int:
+        if not text.removeprefix("-").isdecimal() or int(text) not in allowed:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number in {allowed[0]}..{allowed[-1]}")
+        return int(text)
+
+    return parse

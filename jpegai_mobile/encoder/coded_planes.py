@@ -13,10 +13,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import PictureError
 from ..image.planes import Plane, Planes, Size, Subsampling, chroma_size
 from ..image.resampling import linear_taps
 
 Positions = NDArray[np.intp]
+MAX_SIZE = (1 << 16) + 63
+"""Largest width or height that the picture header can hold."""
 BAND = 64
 """Rows of coded chroma that are made at a time."""
 
@@ -49,6 +52,13 @@ class Picture(Protocol):
 
     def squared_error(self, planes: Planes) -> float:
         """Mean over all samples of a decoded picture, given as planes in the source's chroma format."""
+
+
+def check_size(size: Size) -> None:
+    """Raise PictureError for rows and columns that no picture header can hold."""
+    rows, columns = size
+    if not 0 < rows <= MAX_SIZE or not 0 < columns <= MAX_SIZE:
+        raise PictureError(f"{columns} x {rows} samples: a code stream holds 1 x 1 to {MAX_SIZE} x {MAX_SIZE}")
 
 
 @dataclass(eq=False)

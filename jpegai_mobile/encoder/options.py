@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from ..choices import Judge, flag, one_of, pair_of_whole_numbers, positive_number, settle, whole_number
 from ..codestream.picture_header import MAX_INDEPENDENT_REGIONS
 from ..image.chroma import SUPPORTED_FORMATS
 from ..image.planes import Subsampling
-from ..native.rows import THREADS
-from ..runtime.decoder import DEFAULT_THREADS
+from ..native.rows import THREADS as CODER_THREADS
+from ..runtime.decoder import DEFAULT_THREADS, NUM_THREADS
 from ..runtime.entropy_engine import ENGINES
+from ..runtime.manifest import PRECISIONS
 
 OPERATING_POINTS = {"sop": (0, (0,)), "bop": (1, (1, 0)), "hop": (2, (2, 1, 0))}
 """First operating point of a stream -> its profile and the synthesis transforms that it lists."""
-MIN_BETA, MAX_BETA = -2048, 2047
+BETAS = range(-2048, 2048)
+MIN_BETA, MAX_BETA = BETAS[0], BETAS[-1]
 QUALITIES = range(1, 101)
 DEFAULT_QUALITY = 50
 MODELS = range(4)
@@ -93,35 +95,38 @@ class EncodeOptions:
         return self.weighs_rate if self.rvs is None else self.rvs
 
     def __post_init__(self) -> None:
-        """Raises ValueError for choices that make no sense."""
+        """Raises ValueError that names a choice which makes no sense."""
+        settle(self, _JUDGES)
         if sum(x is not None for x in (self.bpp, self.quality, self.beta_displacement, self.target_psnr)) > 1:
-            raise ValueError("choose one of bpp, quality, target PSNR and beta displacement")
-        if self.target_psnr is not None and not 0 < self.target_psnr < math.inf:
-            raise ValueError(f"target PSNR {self.target_psnr} is not a number of dB")
-        if self.bpp is not None and not self.bpp > 0:
-            raise ValueError(f"bpp {self.bpp} is not above 0")
-        if self.quality is not None and self.quality not in QUALITIES:
-            raise ValueError(f"quality {self.quality} is not in 1..100")
-        if self.model is not None and self.model not in MODELS:
-            raise ValueError(f"model {self.model} is not in 0..3")
-        for beta in (self.beta_displacement, self.chroma_beta_displacement):
-            if beta is not None and not MIN_BETA <= beta <= MAX_BETA:
-                raise ValueError(f"beta displacement {beta} is not in {MIN_BETA}..{MAX_BETA}")
-        if self.effort not in EFFORTS:
-            raise ValueError(f"effort {self.effort} is not in {EFFORTS[0]}..{EFFORTS[-1]}")
-        if self.operating_point not in OPERATING_POINTS:
-            raise ValueError(f"operating point {self.operating_point!r} is none of {', '.join(OPERATING_POINTS)}")
-        if self.chroma is not None and self.chroma not in SUPPORTED_FORMATS:
-            raise ValueError(f"chroma format {self.chroma} is none of (1, 1), (1, 2), (2, 2)")
-        if self.coder_threads not in THREADS:
-            raise ValueError(f"{self.coder_threads} coder threads: must be one of {', '.join(map(str, THREADS))}")
-        if min(self.regions) < 1 or self.regions[0] * self.regions[1] > MAX_INDEPENDENT_REGIONS:
+            raise ValueError("choose one of bpp, quality, target_psnr and beta_displacement")
+        if self.regions[0] * self.regions[1] > MAX_INDEPENDENT_REGIONS:
             raise ValueError(f"{self.regions[0]} x {self.regions[1]} regions: 1 to {MAX_INDEPENDENT_REGIONS} in all")
-        if self.region_overlap not in REGION_OVERLAPS:
-            raise ValueError(f"region overlap {self.region_overlap} is not in 0..3")
         if self.region_overlap and self.regions == (1, 1):
             raise ValueError("a region overlap needs regions")
-        if self.roi_strength not in ROI_STRENGTHS:
-            raise ValueError(f"strength {self.roi_strength} of the region of interest is not in 1..8")
-        if self.num_threads < 1:
-            raise ValueError(f"{self.num_threads} threads: at least 1")
+
+
+_JUDGES: dict[str, Judge] = {
+    "bpp": positive_number,
+    "quality": whole_number(QUALITIES),
+    "model": whole_number(MODELS),
+    "beta_displacement": whole_number(BETAS),
+    "chroma_beta_displacement": whole_number(BETAS),
+    "operating_point": one_of(OPERATING_POINTS),
+    "regions": pair_of_whole_numbers(range(1, MAX_INDEPENDENT_REGIONS + 1)),
+    "region_overlap": whole_number(REGION_OVERLAPS),
+    "roi_strength": whole_number(ROI_STRENGTHS),
+    "rvs": flag,
+    "grfs": flag,
+    "lsbs": flag,
+    "target_psnr": positive_number,
+    "post_filters": flag,
+    "effort": whole_number(EFFORTS),
+    "chroma": one_of(SUPPORTED_FORMATS),
+    "cube_flags": flag,
+    "coder_threads": one_of(CODER_THREADS),
+    "num_threads": whole_number(NUM_THREADS),
+    "precision": one_of(PRECISIONS),
+    "engine": one_of(ENGINES),
+    "level": whole_number(range(256)),
+    "model_mark": flag,
+}

@@ -24,13 +24,12 @@ from ..image.chroma import FORMAT_444
 from ..image.colour import Samples, rgb_to_yuv, yuv_to_rgb
 from ..image.planes import Planes, Size, Subsampling
 from ..sources import Source, bytes_of
+from .coded_planes import check_size
 from .quality_map import WHITE
 from .yuv_picture import YuvPicture
 
 TEN_BIT_PEAK = 1023
 SIXTEEN_BIT_PEAK = 65535
-MAX_SIZE = (1 << 16) + 63
-"""Largest width or height that the picture header can hold."""
 
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What Pillow raises for damaged files."""
@@ -50,6 +49,10 @@ class SourcePicture:
     """[row, column, (R, G, B)]: uint8, or uint16 in 0..1023."""
     notes: tuple[str, ...] = ()
     """What was changed or dropped: one line each."""
+
+    def __post_init__(self) -> None:
+        """Raises PictureError for a size that no code stream holds."""
+        check_size(self.size)
 
     @property
     def bit_depth(self) -> int:
@@ -99,9 +102,14 @@ def mask_from_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
 
 
 def mask_of(mask: NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
-    """A mask [row, column] from an array (uint8, or bool with True as white) or an image; raises PictureError."""
+    """A mask [row, column] from an array (uint8, or bool with True as white) or an image.
+
+    Raises PictureError, or TypeError for what is neither.
+    """
     if isinstance(mask, Image.Image):
         return np.asarray(mask.convert("L"))
+    if not isinstance(mask, np.ndarray):
+        raise TypeError(f"mask is {type(mask).__name__}, neither an array nor a Pillow image")
     if mask.ndim != 2 or mask.dtype not in (np.uint8, np.bool_):
         raise PictureError(f"mask of {mask.dtype} {mask.shape}: uint8 or bool [row, column] is wanted")
     return mask if mask.dtype == np.uint8 else mask * np.uint8(WHITE)
@@ -114,6 +122,8 @@ def source_picture(
 
     Raises PictureError, OSError, or TypeError for what is no picture.
     """
+    if background is not None:
+        _colour(background)  # what is wrong with it is said of opaque pictures too
     if isinstance(picture, YuvPicture):
         return picture
     if isinstance(picture, np.ndarray):
@@ -136,7 +146,7 @@ def picture_from_array(array: NDArray[Any]) -> SourcePicture:
         raise PictureError(f"{wanted}{_hint(array)}")
     if array.dtype == np.uint16 and array.max(initial=0) > TEN_BIT_PEAK:
         raise PictureError(f"array: uint16 samples are 10 bit, but there is one of {array.max()}, above {TEN_BIT_PEAK}")
-    return _checked(SourcePicture(array))
+    return SourcePicture(array)
 
 
 def _hint(array: NDArray[Any]) -> str:
@@ -166,7 +176,7 @@ def picture_from_image(image: Image.Image, background: str | None = None) -> Sou
         notes += [note] if note else []
     elif image.mode == "CMYK":
         notes.append("CMYK without a colour profile was converted by the plain formula")
-    return _checked(SourcePicture(np.asarray(_in_mode(image, "RGB")), tuple(notes)))
+    return SourcePicture(np.asarray(_in_mode(image, "RGB")), tuple(notes))
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:
@@ -188,13 +198,6 @@ def _named(name: str) -> Iterator[None]:
         raise PictureError(f"{name}: damaged or truncated picture ({first})") from error
 
 
-def _checked(picture: SourcePicture) -> SourcePicture:
-    rows, columns = picture.size
-    if not 0 < rows <= MAX_SIZE or not 0 < columns <= MAX_SIZE:
-        raise PictureError(f"{columns} x {rows} samples: a code stream holds 1 x 1 to {MAX_SIZE} x {MAX_SIZE}")
-    return picture
-
-
 def _dropped_metadata(image: Image.Image) -> Iterator[str]:
     """Notes on metadata that a code stream has no place for."""
     exif = {tag for tag in image.getexif() if tag != _ORIENTATION}
@@ -213,7 +216,7 @@ def _from_wide_grey(image: Image.Image, notes: list[str]) -> SourcePicture:
     if values.min(initial=0) < 0 or values.max(initial=0) > SIXTEEN_BIT_PEAK:
         raise PictureError("32-bit integer samples have no defined range; convert them to 16 bit first")
     grey = _ten_bit(values.astype(np.uint16))
-    return _checked(SourcePicture(np.repeat(grey[..., None], 3, axis=2), tuple(notes)))
+    return SourcePicture(np.repeat(grey[..., None], 3, axis=2), tuple(notes))
 
 
 def _ten_bit(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
@@ -224,6 +227,7 @@ def _ten_bit(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
 
 def _opaque(image: Image.Image, background: str | None) -> Image.Image:
     """The image without an alpha channel: in front of the background, or as it is when nothing shines through."""
+    colour = None if background is None else _colour(background)
     if "transparency" in image.info:
         image = image.convert("RGBA")
     image = _in_mode(image, _PROMOTED_MODE.get(image.mode, image.mode))
@@ -233,14 +237,20 @@ def _opaque(image: Image.Image, background: str | None) -> Image.Image:
     opaque_mode = image.mode.removesuffix("A")
     if alpha.getextrema()[0] == 255:
         return image.convert(opaque_mode)
-    if background is None:
+    if colour is None:
         raise PictureError("transparency has no place in JPEG AI; name a colour to put behind it (--background white)")
-    try:
-        colour = ImageColor.getcolor(background, "RGBA")
-    except ValueError as error:
-        raise PictureError(f"{background!r} is not a colour; use a name or #rrggbb") from error
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, colour), image).convert("RGB")
+
+
+def _colour(name: str) -> tuple[int, ...]:
+    """Red, green, blue and alpha of a colour; raises PictureError."""
+    try:
+        colour = ImageColor.getcolor(name, "RGBA")
+    except (ValueError, AttributeError, TypeError) as error:
+        raise PictureError(f"background {name!r} is not a colour; use a name or #rrggbb") from error
+    assert isinstance(colour, tuple)
+    return colour
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str | None]:

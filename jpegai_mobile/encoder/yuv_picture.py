@@ -13,6 +13,7 @@ from ..errors import PictureError
 from ..image.chroma import SUPPORTED_FORMATS
 from ..image.colour import FULL, Samples, quantise
 from ..image.planes import Planes, Size, Subsampling, chroma_size
+from .coded_planes import check_size
 
 STORED_AS: dict[int, np.dtype[Any]] = {8: np.dtype("u1"), 10: np.dtype("<u2")}
 """How the samples of a file are stored, by bit depth."""
@@ -37,8 +38,9 @@ class YuvPicture:
         planes = (self.y, self.u, self.v)
         if self.subsampling not in SUPPORTED_FORMATS:
             raise PictureError(f"YUV subsampled by {self.subsampling}: 4:4:4, 4:2:2 and 4:2:0 can be coded")
-        if any(plane.ndim != 2 or plane.dtype not in (np.uint8, np.uint16) for plane in planes):
+        if not all(map(_is_plane, planes)):
             raise PictureError("YUV planes are uint8 or uint16 [row, column]")
+        check_size(self.size)
         expected = chroma_size(self.size, self.subsampling)
         if len({plane.dtype for plane in planes}) > 1 or any(plane.shape != expected for plane in (self.u, self.v)):
             found = ", ".join(f"{plane.dtype} {plane.shape[1]} x {plane.shape[0]}" for plane in planes)
@@ -81,6 +83,10 @@ class YuvPicture:
             for plane, own in ((planes.y, self.y), (planes.u, self.u), (planes.v, self.v))
         ]
         return sum(errors) / (self.y.size + self.u.size + self.v.size)
+
+
+def _is_plane(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype in (np.uint8, np.uint16)
 
 
 def yuv_from_bytes(data: bytes, name: str, size: Size, subsampling: Subsampling, bit_depth: int) -> YuvPicture:

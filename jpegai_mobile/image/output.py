@@ -14,7 +14,7 @@ from ..native.samples import quantise, yuv_to_rgb
 from .chroma import FORMAT_444, to_444
 from .colour import Samples
 from .layout import PictureLayout
-from .output_stream import STANDARD_OUTPUT, Target, output_stream
+from .output_stream import STANDARD_STREAM, Target, output_stream
 from .planes import Planes, chroma_size
 from .rgb_files import RGB_SINKS, RgbSink
 from .row_upsampling import RowUpsampler
@@ -99,7 +99,7 @@ def write_picture(target: Target, planes: Planes, layout: PictureLayout, file_fo
 
 def format_of(target: Target) -> str:
     """The output format that a path's extension names; raises OutputFormatError when it has none."""
-    if target == STANDARD_OUTPUT or not isinstance(target, str | os.PathLike):
+    if target == STANDARD_STREAM or not isinstance(target, str | os.PathLike):
         raise OutputFormatError(f"output without a file name: name its format, one of {', '.join(FORMATS)}")
     extension = Path(target).suffix.lower().removeprefix(".")
     return "jpg" if extension == "jpeg" else extension

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-STANDARD_OUTPUT = "-"
+STANDARD_STREAM = "-"
 
 Target = str | os.PathLike[str] | BinaryIO
 """A path, `-` for standard output, or a binary stream."""
+
+_LONGEST_STEM = 40
+"""Characters of a file's name that the name of its temporary file begins with."""
 
 
 @contextmanager
@@ -20,18 +26,33 @@ def output_stream(target: Target) -> Iterator[BinaryIO]:
     """A binary stream to `target` that is written from front to back.
 
     A file is written under a temporary name beside it and renamed when the block ends without an exception,
-    so a failure leaves neither a new nor a damaged file. Raises OSError where the path cannot be written.
+    so a failure leaves neither a new nor a damaged file; a link is followed. Raises OSError, naming the target, where
+    it cannot be written.
     """
     if not isinstance(target, str | os.PathLike):
         yield target
-    elif target == STANDARD_OUTPUT:
+        return
+    try:
+        with _opened(target) as stream:
+            yield stream
+    except OSError as error:
+        if error.filename is None:
+            error.filename = "standard output" if target == STANDARD_STREAM else os.fspath(target)
+        raise
+
+
+@contextmanager
+def _opened(target: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    if target == STANDARD_STREAM:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     elif _is_special(Path(target)):
         with open(target, "wb") as stream:
             yield stream
     else:
-        with _renamed_when_complete(Path(target)) as stream:
+        with _renamed_when_complete(Path(os.path.realpath(target))) as stream:
             yield stream
 
 
@@ -42,10 +63,12 @@ def _is_special(path: Path) -> bool:
 
 @contextmanager
 def _renamed_when_complete(path: Path) -> Iterator[BinaryIO]:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name[:_LONGEST_STEM]}.{secrets.token_hex(4)}.part")
     try:
         with _created(temporary, path) as stream:
             yield stream
+        if path.exists():
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -54,6 +77,6 @@ def _renamed_when_complete(path: Path) -> Iterator[BinaryIO]:
 def _created(temporary: Path, path: Path) -> BinaryIO:
     """A new file that will be `path`, which an error names."""
     try:
-        return open(temporary, "wb")
+        return open(temporary, "xb")
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error

@@ -68,6 +68,8 @@ class Bundle:
         """Open a folder or a zip. Raises BundleError, naming the file, when it is not a sound bundle."""
         path = Path(path)
         if path.is_dir():
+            if not (path / MANIFEST_NAME).exists():
+                raise BundleError(f"{path}: no model bundle: there is no {MANIFEST_NAME} in this folder")
             files: _Files = _Folder(path)
         elif path.is_file():
             files = _Zip(path)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..choices import Judge, flag, one_of, pair_of_whole_numbers, settle, whole_number
 from ..codestream.description import operating_points
 from ..codestream.heif import code_stream_of
 from ..codestream.model_mark import names_other_model
+from ..codestream.picture_header import SYNTHESIS_TRANSFORMS
 from ..codestream.stream import DEFAULT_MAX_SAMPLES, CodeStream, read_code_stream
 from ..codestream.tiling import Rectangle
 from ..errors import BundleError, Unsupported
@@ -14,12 +16,15 @@ from ..image.planes import Planes, join_bands
 from ..latent.model_tables import EntropyModel
 from .bundle import Bundle
 from .entropy_engine import ENGINES, EntropyOptions, run_symbol_decoding
-from .memory_budget import DecodePlan, plan_decode
+from .manifest import PRECISIONS
+from .memory_budget import NO_LIMIT, DecodePlan, plan_decode
 from .model_networks import ModelNetworks, NetworkPool
 from .progress import Listener
 from .reconstruction import Reconstruction, samples_are_independent, skipped_regions
 from .symbols import Symbols
 
+NUM_THREADS = range(1, 257)
+"""How many threads a caller may ask for."""
 DEFAULT_THREADS = 2
 
 
@@ -48,6 +53,25 @@ class DecodeOptions:
     """
     engine: str = ENGINES[0]
     """Which entropy engine: `native` or `python`."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError that names a choice which makes no sense."""
+        settle(self, _JUDGES)
+
+
+_COUNT = range(1 << 63)
+_JUDGES: dict[str, Judge] = {
+    "operating_point": one_of(SYNTHESIS_TRANSFORMS),
+    "precision": one_of(PRECISIONS),
+    "num_threads": whole_number(NUM_THREADS),
+    "max_channels": pair_of_whole_numbers(_COUNT),
+    "filters": flag,
+    "allow_partial": flag,
+    "max_samples": whole_number(_COUNT),
+    "patch": pair_of_whole_numbers(_COUNT[1:]),
+    "memory_limit": whole_number(range(NO_LIMIT + 1)),
+    "engine": one_of(ENGINES),
+}
 
 
 @dataclass(frozen=True, eq=False)

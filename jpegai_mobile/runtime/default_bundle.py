@@ -15,7 +15,9 @@ _PACKAGE, _FOLDER = "jpegai_mobile", "default_bundle"
 
 def bundle_path(named: str | Path | None = None) -> Path:
     """The named bundle, else the one in $JPEGAI_BUNDLE, else the one in the package; raises BundleError."""
-    chosen = named or os.environ.get(ENVIRONMENT_VARIABLE)
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE) if named is None else named
+    if named is not None and not (named and isinstance(named, str | os.PathLike)):
+        raise BundleError(f"{named!r} is not the path of a model bundle")
     if chosen:
         return Path(chosen)
     # An editable installation keeps it in another folder than the sources: the package has both.
