@@ -12,6 +12,7 @@ from PIL import Image
 from converters.cli import main as convert
 from jpegai_mobile import Decoder, Encoder, open_bundle
 from jpegai_mobile.encoder.pictures import SourcePicture
+from jpegai_mobile.image.colour import sample_type
 
 from .vectors import CONFORMANCE, DATA, ROOT
 
@@ -60,7 +61,7 @@ def random_picture(height: int, width: int, seed: int, bit_depth: int = 8) -> So
     samples = coarse.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
     noise = rng.normal(0, rng.choice([0, 2, 20]), samples.shape)
     clipped = np.clip(samples + noise, 0, (1 << bit_depth) - 1)
-    return SourcePicture(clipped.astype(np.uint8 if bit_depth == 8 else np.uint16))
+    return SourcePicture(clipped.astype(sample_type(bit_depth)))
 
 
 def psnr(a: np.ndarray, b: np.ndarray, peak: int = 255) -> float:

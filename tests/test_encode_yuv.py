@@ -12,6 +12,7 @@ from jpegai_mobile import EncodeOptions, PictureError
 from jpegai_mobile.cli.main import main
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.encoder.yuv_picture import YuvPicture, yuv_from_bytes
+from jpegai_mobile.image.colour import sample_type
 from jpegai_mobile.image.planes import chroma_size
 
 from .encoding import own_bundle_path, own_decoder, own_encoder, photo, psnr
@@ -23,7 +24,7 @@ def yuv_photo(subsampling: tuple[int, int], bit_depth: int = 8, rows: int = 133,
     """A part of the photograph in YUV, chroma of every second row or column."""
     planes = photo().planes(np.arange(rows), np.arange(columns))
     peak = (1 << bit_depth) - 1
-    kind = np.uint8 if bit_depth == 8 else np.uint16
+    kind = sample_type(bit_depth)
     y, u, v = (np.rint(np.clip(plane, 0, 255) * (peak / 255)).astype(kind) for plane in (planes.y, planes.u, planes.v))
     vertical, horizontal = subsampling
     return YuvPicture(y, u[::vertical, ::horizontal], v[::vertical, ::horizontal], subsampling)

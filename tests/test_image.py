@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jpegai_mobile.codestream.picture_header import PictureHeader
 from jpegai_mobile.errors import Unsupported
 from jpegai_mobile.image.chroma import from_444, from_synthesis, to_444
-from jpegai_mobile.image.colour import BAND, quantise, rgb_to_yuv, yuv_to_rgb
+from jpegai_mobile.image.colour import BAND, quantise, rgb_to_yuv, sample_type, yuv_to_rgb
 from jpegai_mobile.image.layout import PictureLayout
 from jpegai_mobile.image.planes import Planes, Subsampling, chroma_size
 from jpegai_mobile.image.resampling import Taps, cubic_taps, downsample, linear_taps, upsample
@@ -168,7 +168,7 @@ def test_bt709_of_known_colours() -> None:
 @pytest.mark.parametrize("bit_depth", [8, 10])
 def test_rgb_survives_yuv(bit_depth: int) -> None:
     rng = np.random.default_rng(5)
-    rgb = rng.integers(0, 1 << bit_depth, (2 * BAND + 3, 50, 3)).astype(np.uint8 if bit_depth == 8 else np.uint16)
+    rgb = rng.integers(0, 1 << bit_depth, (2 * BAND + 3, 50, 3)).astype(sample_type(bit_depth))
     back = yuv_to_rgb(rgb_to_yuv(rgb, bit_depth), bit_depth)
     assert back.dtype == rgb.dtype
     assert np.array_equal(back, rgb)

@@ -5,6 +5,8 @@ All arithmetic is float32 on samples scaled to 0..1; halves are rounded to even.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,9 +33,9 @@ def from_raw(raw: NDArray[np.float32]) -> Plane:
     return np.clip(plane, 0, FULL, out=plane)
 
 
-def sample_type(bit_depth: int) -> type[np.uint8] | type[np.uint16]:
+def sample_type(bit_depth: int) -> np.dtype[Any]:
     """What output samples of a bit depth are stored in."""
-    return np.uint8 if bit_depth == 8 else np.uint16
+    return np.dtype(np.uint8 if bit_depth == 8 else np.uint16)
 
 
 def quantise(plane: Plane, bit_depth: int) -> Samples:
@@ -41,13 +43,13 @@ def quantise(plane: Plane, bit_depth: int) -> Samples:
     peak = (1 << bit_depth) - 1
     scaled = plane if peak == FULL else plane / FULL * np.float32(peak)
     rounded = np.clip(np.round(scaled), 0, peak)
-    samples: Samples = rounded.astype(np.uint8) if bit_depth == 8 else rounded.astype(np.uint16)
+    samples: Samples = rounded.astype(sample_type(bit_depth))
     return samples
 
 
 def yuv_to_rgb(planes: Planes, bit_depth: int) -> Samples:
     """Interleaved [row, column, (R, G, B)] samples of a 4:4:4 picture."""
-    rgb = np.empty((*planes.size, 3), np.uint8 if bit_depth == 8 else np.uint16)
+    rgb: Samples = np.empty((*planes.size, 3), sample_type(bit_depth))
     for top in range(0, planes.size[0], BAND):
         band = slice(top, top + BAND)
         y = planes.y[band] / FULL

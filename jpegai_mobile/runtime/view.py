@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..codestream.picture_header import PictureHeader
 from ..codestream.tiling import Rectangle
@@ -82,7 +81,7 @@ class View:
         if not self._streams_rgb(reconstruction, filters):
             planes = join_bands(self.bands(reconstruction, filters, listener))
             return yuv_to_rgb(to_444(planes), picture.bit_depth)
-        samples: NDArray[Any] = np.empty((*self._size(picture), 3), sample_type(picture.bit_depth))
+        samples: Samples = np.empty((*self._size(picture), 3), sample_type(picture.bit_depth))
         row = 0
         for rgb in reconstruction.rgb_bands(self.region, listener):
             samples[row : row + len(rgb)] = rgb
