@@ -140,6 +140,7 @@ Main = Callable[[Sequence[str]], int]
             1,
             "'no' is not a colour",
         ),
+        (main, ["encode", "absent.png", "absent/x.jai"], 1, "absent/x.jai: No such file"),
         (convert, ["report", "absent", "--html", "absent/x.html"], 1, "absent/x.html: No such file"),
         (convert, ["pack", "absent", "-o", "absent/x.zip"], 1, "absent/x.zip: No such file"),
         (convert, ["absent", "-o", "/dev/null"], 1, "/dev/null: exists and is no model bundle"),

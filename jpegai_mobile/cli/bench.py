@@ -23,7 +23,7 @@ from ..runtime.memory_budget import NO_LIMIT
 from ..text import printable
 from .files import read_input
 from .program import UsageError, check_folder_of
-from .usage import memory_limit, positive, whole_number
+from .usage import add_bundle, add_parser, memory_limit, positive, whole_number
 
 EXAMPLES = """examples:
   jpegai bench photo.jai --bundle model
@@ -47,17 +47,15 @@ T = TypeVar("T")
 
 def add_command(commands: Any) -> None:
     """Declare the command line of `jpegai bench`."""
-    parser = commands.add_parser(
+    parser = add_parser(
+        commands,
         "bench",
-        help="measure time and memory of decoding",
-        description="Measure decoding: time by stage, memory of a fresh process, latency of the first decode.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "measure time and memory of decoding",
+        "Measure decoding: time by stage, memory of a fresh process, latency of the first decode.",
+        EXAMPLES,
     )
     parser.add_argument("inputs", metavar="STREAM", nargs="+", help="code streams")
-    parser.add_argument(
-        "--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE, else the package's)"
-    )
+    add_bundle(parser)
     parser.add_argument(
         "--operating-point",
         type=_list_of(_known(SYNTHESIS_TRANSFORMS)),

@@ -18,7 +18,7 @@ from ..runtime.view import View
 from .files import read_input
 from .program import UsageError
 from .progress_bar import progress_bar
-from .usage import channel_limits, memory_limit, region, scale, whole_number
+from .usage import add_bundle, add_parser, channel_limits, memory_limit, region, scale, whole_number
 
 EXAMPLES = """examples:
   jpegai decode photo.jai photo.png --bundle model
@@ -30,18 +30,16 @@ EXAMPLES = """examples:
 
 def add_command(commands: Any) -> None:
     """Declare the command line of `jpegai decode`."""
-    parser = commands.add_parser(
+    parser = add_parser(
+        commands,
         "decode",
-        help="decode a code stream to a picture",
-        description="Decode a JPEG AI code stream to a picture file.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "decode a code stream to a picture",
+        "Decode a JPEG AI code stream to a picture file.",
+        EXAMPLES,
     )
     parser.add_argument("input", metavar="STREAM", help="code stream, or - for stdin")
     parser.add_argument("output", metavar="OUT", help=f"picture ({', '.join(FORMATS)} by its name), or - for stdout")
-    parser.add_argument(
-        "--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE, else the package's)"
-    )
+    add_bundle(parser)
     parser.add_argument("--format", choices=FORMATS, help="picture format, where the name does not tell")
     parser.add_argument(
         "--operating-point",

@@ -34,7 +34,7 @@ from ..runtime.default_bundle import open_bundle
 from ..runtime.manifest import PRECISIONS
 from .files import read_input
 from .program import UsageError
-from .usage import whole_number
+from .usage import add_bundle, add_parser, whole_number
 
 EXAMPLES = """examples:
   jpegai encode photo.png photo.jai
@@ -53,19 +53,32 @@ HEIF_SUFFIXES = (".jaii", ".jais")
 
 def add_command(commands: Any) -> None:
     """Declare the command line of `jpegai encode`."""
-    parser = commands.add_parser(
+    parser = add_parser(
+        commands,
         "encode",
-        help="encode a picture to a code stream",
-        description="Encode a picture that Pillow reads to a JPEG AI code stream.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "encode a picture to a code stream",
+        "Encode a picture that Pillow reads to a JPEG AI code stream.",
+        EXAMPLES,
     )
     parser.add_argument("input", metavar="IN", help="picture, or - for stdin")
     parser.add_argument("output", metavar="OUT", help="code stream, or - for stdout")
+    add_bundle(parser)
+    _add_rate(parser.add_argument_group("rate"))
+    _add_source(parser.add_argument_group("source"))
+    _add_yuv(parser.add_argument_group("planar YUV source", "all of Y, then U, then V; 10 bit as 16-bit little endian"))
+    _add_regions(parser.add_argument_group("regions"))
+    _add_tools(parser.add_argument_group("stream"))
+    parser.add_argument("--precision", choices=PRECISIONS, help="of the networks (default: the most exact there is)")
     parser.add_argument(
-        "--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE, else the package's)"
+        "--threads", type=whole_number(NUM_THREADS), default=DEFAULT_THREADS, metavar="N", help="default %(default)s"
     )
-    rate = parser.add_mutually_exclusive_group()
+    parser.add_argument("--stats", action="store_true", help="print time, size and choices on stderr")
+    parser.set_defaults(run=run)
+
+
+def _add_rate(group: Any) -> None:
+    """How large or good the stream is to be, and what may be done for it."""
+    rate = group.add_mutually_exclusive_group()
     rate.add_argument("--bpp", type=_positive_number, metavar="R", help="size of the stream in bits per sample")
     rate.add_argument(
         "--quality", type=whole_number(QUALITIES), metavar="1..100", help="default 50; 17 more about double the size"
@@ -79,80 +92,89 @@ def add_command(commands: Any) -> None:
         metavar="D",
         help=f"{BETAS[0]}..{BETAS[-1]}: finer steps when it grows",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--chroma-beta-displacement",
+        type=whole_number(BETAS),
+        metavar="D",
+        help="a displacement of chroma's own; with --bpp and --quality relative to luma",
+    )
+    group.add_argument("--model", type=int, choices=MODELS, help="default: the one for the rate")
+    group.add_argument(
         "--effort",
         type=whole_number(EFFORTS),
         default=DEFAULT_EFFORT,
         metavar=f"{EFFORTS[0]}..{EFFORTS[-1]}",
         help="time spent on smaller streams: 1 fast, 3 slow (default: %(default)s)",
     )
-    parser.add_argument("--model", type=int, choices=MODELS, help="default: the one for the rate")
-    parser.add_argument(
-        "--chroma-beta-displacement",
-        type=whole_number(BETAS),
-        metavar="D",
-        help="a displacement of chroma's own; with --bpp and --quality relative to luma",
-    )
-    parser.add_argument(
-        "--operating-point",
-        choices=OPERATING_POINTS,
-        default="bop",
-        help="synthesis networks that decoders are to use first (default: %(default)s)",
-    )
-    parser.add_argument(
+
+
+def _add_source(group: Any) -> None:
+    """What is made of the picture before it is coded."""
+    group.add_argument("--background", metavar="COLOUR", help="colour behind transparent samples: a name or #rrggbb")
+    group.add_argument(
         "--chroma", type=_chroma_format, metavar="FORMAT", help="code chroma as 444, 422 or 420 (default: the source's)"
     )
-    yuv = parser.add_argument_group("planar YUV input", "all of Y, then U, then V; 10 bit as 16-bit little endian")
-    yuv.add_argument("--yuv-size", type=_picture_size, metavar="WIDTHxHEIGHT", help="IN is a YUV picture of this size")
-    yuv.add_argument("--yuv-format", type=_chroma_format, default=(2, 2), metavar="FORMAT", help="default 420")
-    yuv.add_argument("--yuv-bit-depth", type=int, choices=STORED_AS, default=8, help="default %(default)s")
-    parser.add_argument("--roi", metavar="MASK.png", help="picture of the same size, white where details matter most")
-    parser.add_argument(
+
+
+def _add_yuv(group: Any) -> None:
+    """What a planar file does not say itself."""
+    group.add_argument("--yuv-size", type=_picture_size, metavar="WIDTHxHEIGHT", help="IN is a YUV file of this size")
+    group.add_argument("--yuv-format", type=_chroma_format, default=(2, 2), metavar="FORMAT", help="default 420")
+    group.add_argument("--yuv-bit-depth", type=int, choices=STORED_AS, default=8, help="default %(default)s")
+
+
+def _add_regions(group: Any) -> None:
+    """Parts of the picture: those that matter most, and those that are coded apart."""
+    group.add_argument("--roi", metavar="MASK.png", help="picture of the same size, white where details matter most")
+    group.add_argument(
         "--roi-strength",
         type=whole_number(ROI_STRENGTHS),
         default=DEFAULT_ROI_STRENGTH,
         metavar="1..8",
         help="steps are halved in white and doubled in black for every 4 (default: %(default)s)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--regions", type=_grid, default=(1, 1), metavar="ROWSxCOLUMNS", help="parts that decode without each other"
     )
-    parser.add_argument(
+    group.add_argument(
         "--region-overlap",
         type=whole_number(REGION_OVERLAPS),
         default=0,
         metavar="0..3",
         help="hyper latents that regions see of their neighbours; above 0 they decode together (default: %(default)s)",
     )
-    parser.add_argument(
+
+
+def _add_tools(group: Any) -> None:
+    """Coding tools, and what the headers say to decoders."""
+    group.add_argument(
+        "--operating-point",
+        choices=OPERATING_POINTS,
+        default="bop",
+        help="synthesis networks that decoders are to use first (default: %(default)s)",
+    )
+    group.add_argument(
         "--rvs",
         action=argparse.BooleanOptionalAction,
         help="adapt steps to the local variance (default: with --bpp, --quality and --target-psnr, from effort 2 on)",
     )
-    parser.add_argument("--grfs", action="store_true", help="finer steps for channels with many symbols")
-    parser.add_argument("--lsbs", action="store_true", help="let decoders scale latents by the local variance")
-    parser.add_argument(
+    group.add_argument("--grfs", action="store_true", help="finer steps for channels with many symbols")
+    group.add_argument("--lsbs", action="store_true", help="let decoders scale latents by the local variance")
+    group.add_argument(
         "--post-filters",
         action=argparse.BooleanOptionalAction,
         help="write EFE linear and LEF where they are worth their bits; decoders then hold the whole picture "
         "(default: at effort 3 for pictures of up to a megapixel)",
     )
-    parser.add_argument("--background", metavar="COLOUR", help="colour behind transparent samples: a name or #rrggbb")
-    parser.add_argument("--precision", choices=PRECISIONS, help="of the networks (default: the most exact there is)")
-    parser.add_argument(
-        "--threads", type=whole_number(NUM_THREADS), default=DEFAULT_THREADS, metavar="N", help="default %(default)s"
-    )
-    parser.add_argument(
+    group.add_argument("--no-cube-flags", action="store_true", help="skip small residuals everywhere")
+    group.add_argument(
         "--coder-threads",
         type=int,
         choices=CODER_THREADS,
         default=1,
         help="parts of every sub-stream that can be decoded at the same time (default: %(default)s)",
     )
-    parser.add_argument("--no-cube-flags", action="store_true", help="skip small residuals everywhere")
-    parser.add_argument("--no-model-mark", action="store_true", help="do not name the weights in the stream")
-    parser.add_argument("--stats", action="store_true", help="print time, size and choices on stderr")
-    parser.set_defaults(run=run)
+    group.add_argument("--no-model-mark", action="store_true", help="do not name the weights in the stream")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -160,14 +182,13 @@ def run(options: argparse.Namespace) -> None:
     choices = _encode_options(options)
     if Path(options.output).suffix.lower() in HEIF_SUFFIXES:
         raise UsageError(f"{options.output}: HEIF files are read, not written; .jai is the name of a code stream")
-    with open_bundle(options.bundle) as bundle:
+    with open_bundle(options.bundle) as bundle, output_stream(options.output) as stream:
         start = time.perf_counter()
         coding = _prepare(Encoder(bundle), options, choices)
         encoded = coding.encode()
         seconds = time.perf_counter() - start
-    _print_notes(encoded.notes)
-    with output_stream(options.output) as stream:
         stream.write(encoded.data)
+    _print_notes(encoded.notes)
     if options.stats:
         _print_stats(encoded, coding.header.display_size, seconds)
 

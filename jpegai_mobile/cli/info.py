@@ -11,6 +11,7 @@ from ..codestream.description import describe
 from ..codestream.heif import code_stream_of
 from ..codestream.stream import read_code_stream
 from .files import read_input
+from .usage import add_parser
 
 EXAMPLES = """examples:
   jpegai info photo.jai            a summary for people
@@ -21,12 +22,12 @@ EXAMPLES = """examples:
 
 def add_command(commands: Any) -> None:
     """Declare the command line of `jpegai info`."""
-    parser = commands.add_parser(
+    parser = add_parser(
+        commands,
         "info",
-        help="show the headers of a code stream",
-        description="Show headers, sub-streams, profile, level and coding tools of a code stream.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "show the headers of a code stream",
+        "Show headers, sub-streams, profile, level and coding tools of a code stream.",
+        EXAMPLES,
     )
     parser.add_argument("input", metavar="STREAM", help="code stream, or - for stdin")
     parser.add_argument("--json", action="store_true", help="every header field by its standard name, as JSON")

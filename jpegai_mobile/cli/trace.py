@@ -17,6 +17,7 @@ from ..runtime.decoder import DecodeOptions, Decoder
 from ..runtime.default_bundle import open_bundle
 from ..runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage
 from .files import read_input
+from .usage import add_bundle, add_parser
 
 EXAMPLES = """examples:
   jpegai trace photo.jai photo.npz --bundle model.jaib
@@ -29,16 +30,16 @@ The arrays are described in docs/trace-format.md.
 
 def add_command(commands: Any) -> None:
     """Declare the command line of `jpegai trace`."""
-    parser = commands.add_parser(
+    parser = add_parser(
+        commands,
         "trace",
-        help="write the arrays of the entropy stage",
-        description="Decode the entropy stage of a code stream and write its arrays to an .npz file.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "write the arrays of the entropy stage",
+        "Decode the entropy stage of a code stream and write its arrays to an .npz file.",
+        EXAMPLES,
     )
     parser.add_argument("input", metavar="STREAM", help="code stream, or - for stdin")
     parser.add_argument("output", metavar="OUT.npz", help="where the arrays go, or - for stdout")
-    parser.add_argument("--bundle", metavar="B", help="model bundle (default: $JPEGAI_BUNDLE, else the package's)")
+    add_bundle(parser)
     parser.add_argument(
         "--engine", choices=ENGINES, default=ENGINES[0], help="which entropy engine (default: %(default)s)"
     )

@@ -1,15 +1,35 @@
-"""Types of arguments: each parses a text, or raises ArgumentTypeError."""
+"""Arguments that several commands take, and types of arguments: each parses a text, or raises ArgumentTypeError."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 from ..codestream.tiling import Rectangle
 from ..image.scaling import FACTORS
 from ..runtime.memory_budget import NO_LIMIT
 
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def add_parser(commands: Any, name: str, help_line: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """The parser of a command; `examples` end its help."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help_line,
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def add_bundle(parser: argparse.ArgumentParser) -> None:
+    """The option that names a model bundle."""
+    parser.add_argument(
+        "--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE, else the package's)"
+    )
 
 
 def channel_limits(text: str) -> tuple[int, int]:
