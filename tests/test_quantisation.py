@@ -195,7 +195,18 @@ def test_patches_equal_the_whole(bundle: Bundle, precision: str, patch: tuple[in
     assert np.array_equal(decoded(bundle, precision, patch), decoded(bundle, precision))
 
 
+@pytest.fixture
+def nearest_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conversions round weights to the nearest steps, which takes little time: for tests of anything but quality."""
+
+    def nearest(topology: NetworkKey, precision: str, drawn: bool = False) -> Recipe:
+        return replace(recipe_of(topology, precision, drawn), rounding="nearest")
+
+    monkeypatch.setattr("converters.convert.recipe_of", nearest)
+
+
 @needs_conformance
+@pytest.mark.usefixtures("nearest_weights")
 def test_patches_of_odd_pictures_equal_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration_samples, "DRAWN_SAMPLES", 2)
     options = ["--models", "1", "--operating-points", "sop,bop", "--precision", "int8mixed,int8"]
@@ -261,6 +272,7 @@ def test_calibrated_networks_are_equal_byte_for_byte_whatever_the_number_of_thre
     assert printed[0] == printed[1] == printed[2]
 
 
+@pytest.mark.usefixtures("nearest_weights")
 def test_streams_that_calibrate_are_named(tmp_path: Path) -> None:
     (tmp_path / "07.jai").write_bytes((CALIBRATION / "07.jai").read_bytes())
     networks = convert(open_checkpoints(WEIGHTS), Selection([1], [], ["int8"], ["decoder"]), tmp_path)

@@ -95,14 +95,16 @@ def _statistics(node: Convolution, inputs: Iterable[tuple[Floats, Floats]]) -> _
         chosen = np.arange(positions)
         if positions > POSITIONS_PER_SAMPLE:
             chosen = np.sort(random.choice(positions, POSITIONS_PER_SAMPLE, replace=False))
-        x, x_ours = form.windows(exact, chosen), form.windows(ours, chosen)
+        x_ours = form.windows(ours, chosen)
         transposed = x_ours.transpose(0, 2, 1)
-        parts = [x.sum(axis=2), x_ours.sum(axis=2), x @ transposed, x_ours @ transposed]
-        sums = (
-            [total + part for total, part in zip(sums, parts, strict=True)]
-            if sums
-            else [part.astype(np.float64) for part in parts]
-        )
+        own = x_ours @ transposed
+        is_exact = exact is ours
+        x = x_ours if is_exact else form.windows(exact, chosen)
+        parts = [x.sum(axis=2), x_ours.sum(axis=2), own if is_exact else x @ transposed, own]
+        if not sums:
+            sums = [np.zeros(part.shape) for part in parts]
+        for total, part in zip(sums, parts, strict=True):
+            total += part
         count += chosen.size
     mean, our_mean, cross, own = (total / count for total in sums)
     return _Statistics(
