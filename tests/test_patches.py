@@ -98,7 +98,7 @@ def test_latents_decoded_ahead_are_the_same(name: str, ahead: int) -> None:
     rows, columns = reconstruction.stream.picture.sizes.latent
     source = DecodedLatents(reconstruction.symbols, reconstruction.stream.tools, reconstruction.networks.shared)
     expected = [part.copy() for part in source.window(Rectangle(0, 0, rows, columns))]
-    eager = replace(source, rows_ahead=ahead, last_row=rows - 1)
+    eager = replace(source, rows_ahead=ahead, last_row=rows - 1, rows_at_once=ahead // 2)
     for top in range(0, rows, 5):
         window = Rectangle(top, 0, min(top + 7, rows), columns)
         for ours, theirs in zip(eager.window(window), expected, strict=True):

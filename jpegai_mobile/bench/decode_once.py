@@ -30,11 +30,11 @@ def peak_memory() -> int:
 def main(stream: str, bundle: str, options: str) -> None:
     """Decode and report."""
     idle = peak_memory()
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     with open_bundle(bundle or None) as opened:
         decode_to_nowhere(Decoder(opened), Path(stream).read_bytes(), DecodeOptions(**json.loads(options)))
-    seconds = time.perf_counter() - start
-    print(json.dumps({"idle": idle, "peak": peak_memory(), "seconds": seconds}))
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+    print(json.dumps({"idle": idle, "peak": peak_memory(), "seconds": seconds, "cpu_seconds": cpu_seconds}))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ class FirstDecode:
     """Most bytes that were ever resident."""
     seconds: float
     """From the first byte read, networks loaded and prepared; the start of the interpreter is not counted."""
+    cpu_seconds: float
+    """Processor time of all threads in that."""
 
 
 def first_decode(stream: str, bundle: str | None, options: DecodeOptions) -> FirstDecode:

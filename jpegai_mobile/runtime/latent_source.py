@@ -42,18 +42,18 @@ def latent_source(
     columns: int = COLUMNS_AT_ONCE,
     rows_ahead: int = 0,
     last_row: int = 0,
+    rows: int = 0,
 ) -> LatentSource:
     """The source for a picture: dependent regions are decoded as a whole, all else window by window.
 
-    `columns` are the latents that are decoded side by side at a time; `rows_ahead` and `last_row` as in
-    `DecodedLatents`.
+    `columns` and `rows` are the latents that are decoded at a time; `rows_ahead` and `last_row` as in `DecodedLatents`.
     """
     picture = symbols.picture
     if holds_all_latents(picture):
         whole = Rectangle(0, 0, *picture.sizes.latent)
         latents = decode_dependent_regions(symbols, networks)
         return StoredLatents(scaled_by_lsbs(symbols, tools, whole, latents))
-    return DecodedLatents(symbols, tools, networks, columns, rows_ahead, last_row)
+    return DecodedLatents(symbols, tools, networks, columns, rows_ahead, last_row, rows)
 
 
 def holds_all_latents(picture: PictureHeader) -> bool:
@@ -86,6 +86,8 @@ class DecodedLatents:
     """Rows that are decoded together where windows have fewer, for networks that have to be prepared every time."""
     last_row: int = 0
     """Where decoding ahead ends."""
+    rows_at_once: int = 0
+    """Rows of what is decoded ahead that the networks are run on, where windows have fewer."""
     _known: Rectangle = field(default=NOTHING, init=False)
     """What was decoded last and is still held."""
     _latents: Latents | None = field(default=None, init=False)
@@ -114,8 +116,9 @@ class DecodedLatents:
         luma, chroma = (np.empty((held.height, held.width, i.channels), np.float32) for i in Component)
         for part, old in zip((luma, chroma), kept, strict=False):
             part[:shared] = old
-        for top in range(held.top + shared, held.bottom, window.height):
-            new = Rectangle(top, held.left, min(top + window.height, held.bottom), held.right)
+        step = max(window.height, self.rows_at_once)
+        for top in range(held.top + shared, held.bottom, step):
+            new = Rectangle(top, held.left, min(top + step, held.bottom), held.right)
             rows = new.relative_to(held).slices
             self._decode(new, (luma[rows], chroma[rows]))
         self._known, self._latents = held, (luma, chroma)

@@ -47,12 +47,15 @@ WHOLE_LATENT_BYTES = 12
 """Latents and psi of a whole picture, per luma sample."""
 PART_MARGIN = 28
 """Latents around a part of a strip that the hyper decoder sees."""
-PART_BYTES = 20
+PART_BYTES = 22
 """What the hyper decoder and the context model compute in, per luma sample of a part with its margin."""
 ARENA_FACTOR = {"sop": 1.75, "bop": 1.4, "hop": 1.75}
 """What the float synthesis networks compute in, relative to the tensors that are alive at once."""
-ELEMENT_SIZE = {"int8": 0.46, "int8mixed": 0.85}
-"""Size of synthesis activations relative to float32, by precision (1 for those not listed)."""
+ELEMENT_SIZE = {
+    **{(point, "int8"): size for point, size in {"sop": 0.6, "bop": 0.46, "hop": 0.46}.items()},
+    **{(point, "int8mixed"): 0.85 for point in ARENA_FACTOR},
+}
+"""Size of synthesis activations relative to float32, by operating point and precision (1 for those not listed)."""
 WORKER = 6 * MEBI
 """What the heap of every further thread leaves unused."""
 WINDOW_BYTES = 24
@@ -105,6 +108,8 @@ class DecodePlan:
     """Latents that are decoded side by side at a time."""
     latent_rows: int
     """Rows of latents that are decoded ahead of their bands: where networks are prepared again, less often."""
+    latent_rows_at_once: int
+    """Rows of those that are decoded at a time; a window's where it has more."""
     bytes_needed: int
     """Estimate above the idle interpreter."""
 
@@ -130,14 +135,14 @@ def plan_decode(
     """
     wanted = region or Rectangle(0, 0, stream.picture.height, stream.picture.width)
     need = _Need(stream, stream_bytes, operating_point, precision, networks, filters, wanted)
-    ways = _ways(stream.picture, operating_point, workers, patch, wanted)
-    plans = [need.plan(way) for way in sorted(ways, key=lambda way: way.time)]
-    least = min(plan.bytes_needed for plan in plans)
+    ways = sorted(_ways(stream.picture, operating_point, workers, patch, wanted), key=lambda way: way.time)
+    goal = DEFAULT_LIMIT if limit is None else limit
+    fitting = next((plan for plan in map(need.plan, ways) if plan.bytes_needed <= goal), None)
+    if fitting is not None:
+        return fitting
+    least = min(plan.bytes_needed for plan in map(need.plan, ways))
     if limit is None:
-        limit = DEFAULT_LIMIT if least <= DEFAULT_LIMIT else int(SLACK * least)
-    for plan in plans:
-        if plan.bytes_needed <= limit:
-            return plan
+        return next(plan for plan in map(need.plan, ways) if plan.bytes_needed <= SLACK * least)
     raise LimitExceeded(
         f"decoding needs about {grid_size(least, MEBI)} MiB above the idle interpreter, "
         f"the limit is {limit / MEBI:.4g} MiB"
@@ -160,6 +165,7 @@ class _Way:
     lean: bool
     latent_columns: int
     latent_rows: int
+    latent_rows_at_once: int
     cost: float
     """Time of one thread, relative to windows without margins."""
 
@@ -173,6 +179,7 @@ def _ways(
     picture: PictureHeader, operating_point: str, workers: int, patch: tuple[int, int] | None, wanted: Rectangle
 ) -> Iterator[_Way]:
     """Everything that may be chosen."""
+    known = set()
     for window in (patch,) if patch else WINDOW_SIZES:
         bands = [
             [each for strip in band.strips for each in strip.patches]
@@ -180,21 +187,27 @@ def _ways(
         ]
         patches = [each for band in bands for each in band]
         rows, columns = max(each.latents.height for each in patches), max(each.latents.width for each in patches)
+        if (rows, columns) in known:
+            continue
+        known.add((rows, columns))
         width = max(max(p.latents.right for p in band) - min(p.latents.left for p in band) for band in bands)
         outgrown = _outgrown(bands)
         samples = wanted.height * wanted.width
         computed = sum(each.extent[0] * each.extent[1] for each in patches)
-        preparing = {
-            ahead: PREPARING_COST * _times_latents_are_made(picture, operating_point, wanted, bands, ahead)
-            for ahead in LATENT_ROWS
+        prepared = {
+            ahead: _times_latents_are_made(picture, operating_point, wanted, bands, ahead) for ahead in LATENT_ROWS
         }
         for latent_columns in LATENT_COLUMNS:
-            cost = computed / samples + LATENTS_COST * _latents_cost(wanted, len(bands), latent_columns)
+            synthesis = computed / samples
+            cost = synthesis + LATENTS_COST * _latents_cost(wanted, len(bands), latent_columns)
             for count in sorted({min(workers, max(map(len, bands))), 1}):
-                yield _Way(window, rows, columns, width, outgrown, count, False, latent_columns, 0, cost)
-            for ahead, more in preparing.items():
+                yield _Way(window, rows, columns, width, outgrown, count, False, latent_columns, 0, 0, cost)
+            for ahead, times in prepared.items():
                 grows = outgrown if ahead else 0  # else every band has networks of its own
-                yield _Way(window, rows, columns, width, grows, 1, True, latent_columns, ahead, cost + more / samples)
+                for at_once, parts in {0: len(bands), ahead: times}.items():
+                    cost = synthesis + PREPARING_COST * times / samples
+                    cost += LATENTS_COST * _latents_cost(wanted, parts, latent_columns)
+                    yield _Way(window, rows, columns, width, grows, 1, True, latent_columns, ahead, at_once, cost)
 
 
 def _outgrown(bands: list[list[Patch]]) -> int:
@@ -250,7 +263,8 @@ class _Need:
         latents, synthesis = self._latents_stage(way), self._synthesis_stage(way)
         stages = max(latents, synthesis) if way.lean else latents + synthesis
         needed = FIXED + self._symbols() + self._rows(way) + stages
-        return DecodePlan(way.patch, way.workers, way.lean, way.latent_columns, way.latent_rows, int(needed))
+        parts = (way.latent_columns, way.latent_rows, way.latent_rows_at_once)
+        return DecodePlan(way.patch, way.workers, way.lean, *parts, int(needed))
 
     def _symbols(self) -> float:
         picture = self.stream.picture
@@ -276,12 +290,12 @@ class _Need:
 
     def _latents_stage(self, way: _Way) -> float:
         picture = self.stream.picture
-        rows = min((way.rows + PART_MARGIN) * LATENT_GRID, picture.height)
+        rows = min((max(way.rows, way.latent_rows_at_once) + PART_MARGIN) * LATENT_GRID, picture.height)
         columns = min((min(way.latent_columns, way.width) + PART_MARGIN) * LATENT_GRID, picture.width)
         return self.networks.latents + PART_BYTES * rows * columns
 
     def _synthesis_stage(self, way: _Way) -> float:
-        arena = ARENA_FACTOR[self.operating_point] * ELEMENT_SIZE.get(self.precision, 1.0)
+        arena = ARENA_FACTOR[self.operating_point] * ELEMENT_SIZE.get((self.operating_point, self.precision), 1.0)
         per_sample = arena * _synthesis_bytes(self.operating_point) + WINDOW_BYTES
         window = way.rows * way.columns * LATENT_GRID**2
         outgrown = way.outgrown * LATENT_GRID**2 * arena * _synthesis_bytes(self.operating_point, (Component.LUMA,))

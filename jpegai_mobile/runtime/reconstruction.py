@@ -68,6 +68,8 @@ class Reconstruction:
     """Latents that are decoded side by side at a time."""
     latent_rows: int = 0
     """Rows of latents that are decoded ahead of their bands."""
+    latent_rows_at_once: int = 0
+    """Of those, rows that are decoded at a time."""
     only: Rectangle | None = None
     """What may be asked for, in displayed luma samples; None is all."""
     skipped: frozenset[int] = frozenset()
@@ -162,6 +164,7 @@ class Reconstruction:
             self.latent_columns,
             self.latent_rows,
             last_latent_row(picture, self.operating_point, wanted),
+            self.latent_rows_at_once,
         )
 
     def planes(self, listener: Listener | None = None) -> Planes:
