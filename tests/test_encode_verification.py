@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cache
 
@@ -14,7 +15,7 @@ from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.encoder import verification
 from jpegai_mobile.encoder.coded_planes import Picture
 from jpegai_mobile.encoder.post_filters import efe_linear_headers, lef_channel
-from jpegai_mobile.encoder.rate_control import MAX_PSNR_PASSES
+from jpegai_mobile.encoder.rate_control import EQUAL_PSNR, MAX_PSNR_PASSES, TargetPsnr
 from jpegai_mobile.filters.efe_linear import efe_linear
 from jpegai_mobile.filters.lef import lef
 from jpegai_mobile.image.planes import Planes
@@ -86,6 +87,34 @@ def test_psnr_is_hit() -> None:
     encoded = own_encoder().encode(photo(), EncodeOptions(target_psnr=28.0))
     assert encoded.passes <= MAX_PSNR_PASSES and not encoded.notes
     assert psnr(jpegai_mobile.decode(encoded.data, own_bundle_path()), photo().samples) == pytest.approx(28, abs=0.1)
+
+
+def curved(beta: int) -> bytes:
+    """A stream that is its own PSNR: steep at low rates, flat at high ones."""
+    return str(np.interp(beta, (-2048, 79, 444, 1200, 2047), (10.0, 33.0, 41.8, 45.7, 46.0))).encode()
+
+
+@pytest.mark.parametrize("first", [-500, 0, 1200, 2047])
+@pytest.mark.parametrize("wanted", [20.0, 36.0, 40.0, 44.0])
+def test_a_curved_psnr_is_found_between_two_attempts(first: int, wanted: float) -> None:
+    target = TargetPsnr(wanted, float)
+    attempt, passes, found = target.search(target.nearer(first, curved), MAX_PSNR_PASSES, curved)
+    assert passes <= MAX_PSNR_PASSES and abs(found - wanted) < 0.3
+    assert attempt.stream == curved(attempt.beta) and float(attempt.stream) == pytest.approx(found)
+
+
+def test_a_picture_that_comes_back_as_it_was_ends_the_search() -> None:
+    target = TargetPsnr(60.0, lambda _: math.inf)
+    attempt, passes, found = target.search(0, MAX_PSNR_PASSES, curved)
+    assert passes <= MAX_PSNR_PASSES and attempt.beta == 0 and found == EQUAL_PSNR
+
+
+def test_latents_are_refined_at_the_rate_of_the_psnr() -> None:
+    low, high = (own_encoder().encode(photo(), EncodeOptions(target_psnr=psnr)) for psnr in (25.0, 34.0))
+    for encoded in (low, high):
+        plain = own_encoder().encode(photo(), EncodeOptions(beta_displacement=encoded.beta_displacement))
+        assert abs(len(encoded.data) / len(plain.data) - 1) < 0.25
+    assert 2 * len(low.data) < len(high.data)
 
 
 def test_a_psnr_out_of_reach_is_told() -> None:

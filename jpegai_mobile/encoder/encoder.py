@@ -38,13 +38,14 @@ from .quality_map import encode_quality_map, quality_map_of
 from .quantisation import QuantisedComponent, quantise_component
 from .rate_control import (
     MAX_PASSES,
+    MAX_PSNR_PASSES,
     PSNR_TOLERANCE,
     TOLERANCE,
     Attempt,
     ScaleHistogram,
+    TargetPsnr,
     TargetSize,
     next_displacement,
-    search_psnr,
 )
 from .refinement import Refinement
 from .substreams import encode_hyper_latents, encode_residuals
@@ -187,16 +188,18 @@ class Coding:
     def encode(self) -> EncodedPicture:
         """The picture at the rate of the options; its latents are refined for that, once and for all."""
         height, width = self.header.display_size
-        bpp, target, notes = self.options.bpp, self.options.target_psnr, []
+        bpp, notes = self.options.bpp, []
         size = None if bpp is None else self._target_size(bpp * height * width / 8)
-        beta, passes = self._refine(size)
+        target = self._target_psnr()
+        beta, passes = self._refine(size, target)
         if size is not None:
-            attempt, more = size.search(beta, MAX_PASSES - 1 if passes else MAX_PASSES, self._finished)
+            attempt, more = size.search(beta, MAX_PASSES - bool(passes), self._finished)
         elif target is not None:
-            assert self.verification is not None
-            attempt, more, psnr = search_psnr(target, beta, self._finished, self.verification.psnr)
-            if abs(psnr - target) > PSNR_TOLERANCE:
-                notes.append(f"{psnr:.2f} dB is as near to {target:g} as was found")
+            attempt, more, psnr = target.search(
+                beta, MAX_PSNR_PASSES - 1 if passes else MAX_PSNR_PASSES, self._finished
+            )
+            if abs(psnr - target.decibels) > PSNR_TOLERANCE:
+                notes.append(f"{psnr:.2f} dB is as near to {target.decibels:g} as was found")
         else:
             attempt, more = Attempt(beta, self._finished(beta)), 1
         coded_bpp = 8 * len(attempt.stream) / (height * width)
@@ -209,11 +212,19 @@ class Coding:
     def _target_size(self, size: float) -> TargetSize:
         return TargetSize(size, len(self._z) + len(self._quality_map or b""))
 
-    def _refine(self, size: TargetSize | None) -> tuple[int, int]:
+    def _target_psnr(self) -> TargetPsnr | None:
+        if self.options.target_psnr is None:
+            return None
+        assert self.verification is not None
+        return TargetPsnr(self.options.target_psnr, self.verification.psnr)
+
+    def _refine(self, size: TargetSize | None, target: TargetPsnr | None) -> tuple[int, int]:
         """Refine the latents at about the wanted rate: the displacement of that, and the number of passes it took."""
         beta = self.beta if size is None else size.first_displacement(self._expectation())
         if self.refinement is None:
             return beta, 0
+        if target is not None:
+            beta = target.nearer(beta, self.code)
         rounds = REFINEMENT_ROUNDS[self.options.effort]
         latents = self.analysis[0].latent, self.analysis[1].latent
         analysed = latents if rounds == 1 else (latents[0].copy(), latents[1].copy())
@@ -229,7 +240,7 @@ class Coding:
             if size is not None:
                 beta = next_displacement([beta], [size.error(len(data)) + growth])
                 growth = 0.0
-        return beta, rounds
+        return beta, rounds + (target is not None)
 
     def _steps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """How wide the quantiser's steps are at the displacement of the header, by channel, without local changes."""

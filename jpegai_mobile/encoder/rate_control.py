@@ -35,10 +35,14 @@ MAX_PSNR_PASSES = 5
 PSNR_TOLERANCE = 0.1
 """Distance in dB from the wanted PSNR that a search is expected to keep."""
 PSNR_CLOSE_ENOUGH = 0.03
-FLATTEST = 8.0
-"""How much slower than expected the PSNR is believed to grow."""
 STEEPEST = 4.0
-"""How much faster or slower than usual sizes are believed to grow with the displacement."""
+"""How much faster or slower than usual sizes and PSNR are believed to grow with the displacement."""
+DOUBLINGS = 1 / BETA_PER_DOUBLING
+"""How much sizes usually grow with a step of the displacement."""
+DECIBELS = DECIBELS_PER_DOUBLING / BETA_PER_DOUBLING
+"""How much the PSNR usually does."""
+EQUAL_PSNR = 100.0
+"""What a decoded picture that is equal to the source is taken for, in dB."""
 
 _LOWEST, _HIGHEST = -8192, 8191
 """Scales outside cost what these do, at any displacement."""
@@ -115,34 +119,46 @@ class TargetSize:
         return attempts[0], len(attempts)
 
 
-def search_psnr(
-    target: float, first: int, code: Callable[[int], bytes], psnr: Callable[[bytes], float]
-) -> tuple[Attempt, int, float]:
-    """The attempt that is nearest to a PSNR, the number of passes, and its PSNR; starts at displacement `first`."""
-    attempts: list[tuple[float, Attempt]] = []
-    typical = DECIBELS_PER_DOUBLING / BETA_PER_DOUBLING
-    beta, slope = first, typical
-    while len(attempts) < MAX_PSNR_PASSES and all(beta != attempt.beta for _, attempt in attempts):
-        attempt = Attempt(beta, code(beta))
-        attempts.append((psnr(attempt.stream), attempt))
-        attempts.sort(key=lambda each: abs(each[0] - target))
-        if abs(attempts[0][0] - target) < PSNR_CLOSE_ENOUGH:
-            break
-        if len(attempts) > 1 and attempts[0][1].beta != attempts[1][1].beta:
-            run = attempts[0][1].beta - attempts[1][1].beta
-            slope = max((attempts[0][0] - attempts[1][0]) / run, typical / FLATTEST)
-        beta = min(max(attempts[0][1].beta + round((target - attempts[0][0]) / slope), MIN_BETA), MAX_BETA)
-    decibels, best = attempts[0]
-    return best, len(attempts), decibels
+@dataclass(frozen=True)
+class TargetPsnr:
+    """A wanted PSNR of the decoded samples."""
+
+    decibels: float
+    measure: Callable[[bytes], float]
+    """The PSNR of a stream."""
+
+    def nearer(self, beta: int, code: Callable[[int], bytes]) -> int:
+        """Where the PSNR is about right, by what it is at a displacement."""
+        return next_displacement([beta], [self._error(code(beta))], DECIBELS)
+
+    def search(self, beta: int, passes: int, code: Callable[[int], bytes]) -> tuple[Attempt, int, float]:
+        """The best attempt, the number of passes, which is at most `passes`, and the PSNR; starts at `beta`."""
+        attempts: list[tuple[float, Attempt]] = []
+        while len(attempts) < passes and all(beta != attempt.beta for _, attempt in attempts):
+            attempt = Attempt(beta, code(beta))
+            attempts.append((self._error(attempt.stream), attempt))
+            attempts.sort(key=lambda each: abs(each[0]))
+            if abs(attempts[0][0]) < PSNR_CLOSE_ENOUGH:
+                break
+            errors, betas = [error for error, _ in attempts], [attempt.beta for _, attempt in attempts]
+            beta = next_displacement(betas, errors, DECIBELS)
+        error, best = attempts[0]
+        return best, len(attempts), self.decibels + error
+
+    def _error(self, stream: bytes) -> float:
+        return min(self.measure(stream), EQUAL_PSNR) - self.decibels
 
 
 def _log(size: float) -> float:
     return math.log2(max(size, 1))
 
 
-def next_displacement(betas: Sequence[int], errors: Sequence[float]) -> int:
-    """The displacement where the error is to vanish: on the line through the two attempts next to the target."""
-    usual = slope = 1 / BETA_PER_DOUBLING
+def next_displacement(betas: Sequence[int], errors: Sequence[float], usual: float = DOUBLINGS) -> int:
+    """The displacement where the error is to vanish: on the line through the two attempts next to the target.
+
+    The first attempt is the best one. Errors are believed to grow about as they usually do.
+    """
+    slope = usual
     if len(betas) > 1:
         across = [i for i in range(1, len(errors)) if errors[i] * errors[0] < 0]
         other = across[0] if across else 1
