@@ -84,7 +84,7 @@ class BundleWriter:
                     os.replace(path, Path(scratch) / "old")
                 os.replace(new, path)
         except OSError as error:
-            raise ConversionError(f"{error.filename or path}: {error.strerror}") from error
+            raise ConversionError(f"{path}: {error.strerror or error}") from error
         return {name: len(data) for name, data in files.items()}
 
     def in_memory(self) -> Bundle:

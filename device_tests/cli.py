@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jpegai_mobile.cli.files import read_input
-from jpegai_mobile.cli.program import BAD_INPUT, INTERRUPTED, Parser, UsageError, fail, run_program
+from jpegai_mobile.cli.program import BAD_INPUT, INTERRUPTED, Parser, UsageError, fail, run_program, stream_named
 from jpegai_mobile.cli.usage import positive
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.errors import JpegAiError
@@ -216,7 +216,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _trace(options: argparse.Namespace) -> int:
     data = read_input(options.input)
-    with open_bundle(options.bundle) as bundle:
+    with stream_named(lambda: options.input), open_bundle(options.bundle) as bundle:
         if options.networks is not None:
             trace = ReferenceDecoder(bundle).reconstruction_trace(data, options.networks)
         else:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from converters.cli import main as convert
 from device_tests.cli import main as devices
@@ -145,6 +146,7 @@ Main = Callable[[Sequence[str]], int]
         (convert, ["pack", "absent", "-o", "absent/x.zip"], 1, "absent/x.zip: No such file"),
         (convert, ["absent", "-o", "/dev/null"], 1, "/dev/null: exists and is no model bundle"),
         (devices, ["run", "--jobs", "0"], 2, "'0' is not a positive number"),
+        (devices, ["trace", str(PICTURE), "-"], 1, "kodim07.jpg: not a JPEG AI code stream"),
         (devices, ["compare", "absent", "absent"], 1, "absent: No such file"),
         (devices, ["nonsense"], 2, "invalid choice: 'nonsense'"),
     ],
@@ -171,3 +173,10 @@ def test_errors_are_one_line(
 def _buffered() -> dict[str, str]:
     """The environment, with text on stdout held back as it is by default."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
+def test_pictures_larger_than_pillow_opens(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert main(["encode", str(PICTURE), "-"]) == 1
+    message = capsys.readouterr().err
+    assert "kodim07.jpg: larger than Pillow opens (" in message and message.count("\n") == 1

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from ..errors import InvalidStream, LimitExceeded, Unsupported
 from ..version import __version__
 from . import bench, decode, encode, info, trace
-from .program import Parser, run_program
+from .program import Parser, run_program, stream_named
 
 COMMANDS = (info, decode, encode, trace, bench)
 
@@ -34,9 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Run a command; what is wrong with a code stream is said of the file that holds it."""
-    try:
+    with stream_named(lambda: options.input):  # `bench` has several, one after the other
         options.run(options)
-    except (InvalidStream, Unsupported, LimitExceeded) as error:
-        raise type(error)(f"{options.input}: {error}") from error
     return 0

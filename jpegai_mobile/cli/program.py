@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
-from ..errors import JpegAiError
+from ..errors import InvalidStream, JpegAiError, LimitExceeded, Unsupported
 from ..text import printable
 
 BAD_INPUT, USAGE, INTERRUPTED = 1, 2, 130
@@ -60,6 +60,15 @@ def run_program(name: str, work: Callable[[], int]) -> int:
         return fail(name, "interrupted", INTERRUPTED)
     finally:
         _discard_unwritable_output()
+
+
+@contextmanager
+def stream_named(read_from: Callable[[], str]) -> Iterator[None]:
+    """What is wrong with a code stream is said of the file that it was read from."""
+    try:
+        yield
+    except (InvalidStream, Unsupported, LimitExceeded) as error:
+        raise type(error)(f"{read_from()}: {error}") from error
 
 
 def check_folder_of(path: Path) -> None:

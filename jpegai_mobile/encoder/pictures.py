@@ -31,7 +31,7 @@ from .yuv_picture import YuvPicture
 TEN_BIT_PEAK = 1023
 SIXTEEN_BIT_PEAK = 65535
 
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 """What Pillow raises for damaged files."""
 _NARROW_GREY = ("1", "L", "LA", "La", "P", "PA")
 _WIDE_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
@@ -193,6 +193,8 @@ def _named(name: str) -> Iterator[None]:
         raise PictureError(f"{name}: {error}") from error
     except UnidentifiedImageError as error:
         raise PictureError(f"{name}: not a picture that Pillow reads") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{name}: larger than Pillow opens ({error})") from error
     except _BROKEN as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise PictureError(f"{name}: damaged or truncated picture ({first})") from error
