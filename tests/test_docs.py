@@ -1,0 +1,73 @@
+"""What the pages promise can be typed: commands parse, modules and links exist, the Python of README.md runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from converters.cli import _convert_parser, _pack_parser, _report_parser
+from device_tests.cli import _parser as devices_parser
+from jpegai_mobile.cli import bench, decode, encode, info, trace
+from jpegai_mobile.cli.main import build_parser
+
+from .vectors import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "weights" / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/**/*.md")]
+COMMAND = re.compile(r"^(?:    |  )?(?:[A-Z_]+=\S+ )?(jpegai(?:-convert|-devices)? .*)$", re.MULTILINE)
+CONVERT_PARSERS = {"report": _report_parser, "pack": _pack_parser}
+
+
+def commands(text: str) -> list[str]:
+    """Lines of code that call a command of the project, without what a shell would do and without remarks."""
+    joined = re.sub(r"\\\n *", "", text)
+    return [re.split(r"   |  #|\s[|>]\s", line, maxsplit=1)[0] for line in COMMAND.findall(joined)]
+
+
+def parses(command: str) -> None:
+    program, *words = shlex.split(command)
+    if program == "jpegai":
+        build_parser().parse_args(words)
+    elif program == "jpegai-devices":
+        devices_parser().parse_args(words)
+    elif words[0] in CONVERT_PARSERS:
+        CONVERT_PARSERS[words[0]]().parse_args(words[1:])
+    else:
+        _convert_parser().parse_args(words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_pages_name_what_there_is(page: Path) -> None:
+    text = page.read_text()
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)) + "\n".join(re.findall(r"^    .*$", text, re.M))
+    for command in commands(blocks):
+        parses(command)
+    for module in re.findall(r"python -m ([\w.]+)", text):
+        assert importlib.util.find_spec(module), module
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        assert "://" in link or (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("module", [bench, decode, encode, info, trace], ids=lambda module: module.__name__)
+def test_examples_of_the_help_parse(module: object) -> None:
+    examples = commands(vars(module)["EXAMPLES"])
+    assert examples
+    for command in examples:
+        parses(command)
+
+
+def test_the_pages_have_commands() -> None:
+    assert len([command for page in PAGES for command in commands(page.read_text())]) > 10
+
+
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "photo.jai").write_bytes((ROOT / "examples" / "kodim07.jai").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert "768 x 512" in capsys.readouterr().out
