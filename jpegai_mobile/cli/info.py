@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import Any
 
-from ..codestream.description import describe
-from ..codestream.heif import code_stream_of
-from ..codestream.stream import read_code_stream
+from ..api import info as describe
 from .files import read_input
 from .usage import add_parser
 
@@ -36,9 +33,7 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the description of a stream."""
-    data = code_stream_of(read_input(options.input))
-    stream = read_code_stream(data, max_samples=sys.maxsize, allow_missing_regions=True)
-    description = describe(stream)
+    description = describe(read_input(options.input))
     if options.json:
         print(json.dumps(description, indent=1))
         return
