@@ -118,6 +118,12 @@ def _estimate_and_peak(
     return estimate, measured
 
 
+def test_decoding_does_not_import_openssl() -> None:
+    """4 MB that nothing but its SHA-256 would need: see `hashing`."""
+    code = "import sys, jpegai_mobile.bench.decode_once, jpegai_mobile.cli.decode; sys.exit('_hashlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_without_a_limit_nothing_is_refused(files: tuple[Path, Path]) -> None:
     stream, _ = files
     large = read_code_stream(stream.read_bytes())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import sys
 from collections.abc import Iterator
@@ -63,7 +62,7 @@ def _is_special(path: Path) -> bool:
 
 @contextmanager
 def _renamed_when_complete(path: Path) -> Iterator[BinaryIO]:
-    temporary = path.with_name(f".{path.name[:_LONGEST_STEM]}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name[:_LONGEST_STEM]}.{os.urandom(4).hex()}.part")
     try:
         with _created(temporary, path) as stream:
             yield stream
