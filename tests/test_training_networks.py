@@ -13,9 +13,11 @@ from jpegai_mobile.latent.hyper_scale_decoder import hyper_scale_decoder  # noqa
 from jpegai_mobile.latent.model_tables import ComponentTables  # noqa: E402
 from jpegai_mobile.networks import catalogue  # noqa: E402
 from jpegai_mobile.networks.evaluate import evaluate  # noqa: E402
+from jpegai_mobile.networks.graph import Add, Concat, Conv2d, Multiply, TransposedConv2d  # noqa: E402
 from jpegai_mobile.networks.shapes import input_shapes  # noqa: E402
-from training.graph_module import GraphModule  # noqa: E402
+from training.graph_module import Evaluation, GraphModule  # noqa: E402
 from training.hyper_scale_decoder import INDEX_STEP, HyperScaleDecoder  # noqa: E402
+from training.int8_activations import Int8Evaluation  # noqa: E402
 from training.phases import merge_phases, split_phases  # noqa: E402
 from training.rate import gaussian_bits  # noqa: E402
 from training.z_model import LARGEST_Z, ZModel  # noqa: E402
@@ -56,6 +58,25 @@ def test_evaluation_takes_inputs_while_it_runs() -> None:
             late[f"latent_{stage}"]
         late[f"residual_{stage}"] = values[f"residual_{stage}"]
         torch.testing.assert_close(late[f"latent_{stage}"], whole[f"latent_{stage}"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("component", ["y", "uv"])
+@pytest.mark.parametrize("operating_point", ["sop", "bop"])
+def test_int8_evaluation_rounds_what_int8_networks_round(component: str, operating_point: str) -> None:
+    module = GraphModule(catalogue.build("synthesis", component, operating_point), torch.Generator().manual_seed(1))
+    (name,) = module.graph.inputs
+    latent = torch.randn(1, {"y": 160, "uv": 256}[component], 4, 5, generator=torch.Generator().manual_seed(2))
+    exact, rounded = (kind(module, {name: latent}, (64, 80)) for kind in (Evaluation, Int8Evaluation))
+    for node in module.graph.nodes:
+        if isinstance(node, Conv2d | TransposedConv2d):
+            assert len(rounded[node.output].round(decimals=4).unique()) <= 256
+        elif isinstance(node, Add | Multiply | Concat):
+            assert max(len(channel.round(decimals=5).unique()) for channel in rounded[node.output][0]) <= 255
+    output = module.graph.outputs[0]
+    error = (rounded[output] - exact[output]).detach()
+    assert 0 < error.norm() < 0.05 * exact[output].norm()
+    rounded[output].sum().backward()
+    assert all(parameter.grad is not None for parameter in module.parameters())
 
 
 def test_masks_start_as_the_identity_and_weights_keep_the_variance() -> None:

@@ -14,9 +14,11 @@ from PIL import Image  # noqa: E402
 
 from converters.checkpoint import CheckpointTree  # noqa: E402
 from converters.entropy_model import entropy_model  # noqa: E402
+from converters.open_checkpoints import open_checkpoints  # noqa: E402
+from converters.packed_checkpoint import pack as pack_checkpoints  # noqa: E402
 from tests.vectors import ROOT  # noqa: E402
 from training import evaluate  # noqa: E402
-from training.checkpoints import MODEL, load_tree, save_tree  # noqa: E402
+from training.checkpoints import MODEL, load_checkpoints, save_tree  # noqa: E402
 from training.codec import Codec  # noqa: E402
 from training.colour import rgb_to_yuv, yuv_to_rgb  # noqa: E402
 from training.loss import batch_loss  # noqa: E402
@@ -119,6 +121,25 @@ def test_sop_decoders_do_not_pull_at_the_encoder(picture: torch.Tensor) -> None:
     assert all("syntheses.sop" in name for name in touched)
 
 
+def test_similarity_changes_the_gradient_and_not_the_value() -> None:
+    codec = Codec(3)
+    picture = rgb_to_yuv(255 * torch.rand(2, 3, 176, 176, generator=torch.Generator().manual_seed(1)))
+
+    def value_and_gradient(recipe: Recipe) -> tuple[float, torch.Tensor]:
+        torch.manual_seed(1)
+        codec.zero_grad()
+        loss = batch_loss(codec, recipe, picture, torch.zeros(2, 1, 1, 1), 1.0).total
+        loss.backward()
+        gradient = codec.component("y").synthesis("bop").parameter("conv4.weight").grad
+        assert gradient is not None
+        return loss.item(), gradient.clone()
+
+    value, gradient = value_and_gradient(Recipe())
+    same_value, mixed = value_and_gradient(Recipe(similarity_share=0.5))
+    assert same_value == pytest.approx(value, rel=1e-5)
+    assert (mixed - gradient).norm() > 0.01 * gradient.norm()
+
+
 def test_recipe_schedule() -> None:
     recipe = Recipe(learning_rate=1e-3, final_learning_rate=1e-5, warm_up_steps=10, hold=0.5)
     assert recipe.learning_rate_at(0, 0) == pytest.approx(1e-4)
@@ -145,7 +166,7 @@ def test_pack_is_repeatable_and_keeps_held_out_photos_apart(tmp_path: Path) -> N
     assert not held_out & set(np.unique(shard.crops))
     assert len(photos(source, held_out=False)) + len(held_out) == 60
     batch = shard.batch(5, 16, generator)
-    assert batch.shape == (5, 3, 16, 16)
+    assert batch.rgb.shape == (5, 3, 16, 16)
     with (tmp_path / "a" / "photos.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     assert sum(int(row["crops"]) for row in rows) == 100
@@ -200,7 +221,12 @@ def test_export_reads_back_as_the_same_codec(picture: torch.Tensor, tmp_path: Pa
     tree = CheckpointTree(tmp_path / "tree")
     assert tree.models == (MODEL,)
     again = Codec(5).eval()
-    load_tree(again, tree)
+    load_checkpoints(again, tree)
+    packed = tmp_path / "packed.zip"
+    packed.write_bytes(pack_checkpoints(tree, [MODEL], ["sop", "bop"], "", ["decoder", "encoder"]))
+    from_pack = Codec(6).eval()
+    load_checkpoints(from_pack, open_checkpoints(packed))
+    assert _same(from_pack, again)
     for key, value in codec.state_dict().items():
         stored = again.state_dict()[key]
         if "z_model" not in key and "scale_decoder" not in key:

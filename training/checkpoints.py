@@ -12,6 +12,7 @@ from torch import Tensor
 
 from converters.checkpoint import (
     CheckpointFile,
+    Checkpoints,
     CheckpointTree,
     analysis_name,
     common_name,
@@ -27,17 +28,17 @@ MODEL = 1
 """Model index of the weights that the project ships."""
 
 
-def load_tree(codec: Codec, tree: CheckpointTree) -> None:
-    """Start `codec` from the SOP + BOP model of a tree. Raises BundleError when a file is absent or unsound."""
-    files = {name: tree.common(name, MODEL) for name in COMPONENTS}
+def load_checkpoints(codec: Codec, source: Checkpoints) -> None:
+    """Start `codec` from the SOP + BOP model of checkpoints. Raises BundleError when a file is absent or unsound."""
+    files = {name: source.common(name, MODEL) for name in COMPONENTS}
     tables = entropy_model(files["y"], files["uv"])
     for name, stored in zip(COMPONENTS, tables.components, strict=True):
         component, common = codec.component(name), files[name]
         for network in component.common_networks():
             _load(network, common)
-        _load(component.analysis, tree.read(analysis_name(name, MODEL)))
+        _load(component.analysis, source.read(analysis_name(name, MODEL)))
         for operating_point in OPERATING_POINTS:
-            file = tree.read(synthesis_name(operating_point, name, MODEL))
+            file = source.read(synthesis_name(operating_point, name, MODEL))
             _load(component.synthesis(operating_point), file)
         component.scale_decoder.load_integers(stored.hyper_scale_decoder)
         component.z_model.load_frequencies(common.tensors[Z_FREQUENCIES].astype(np.int32))

@@ -17,7 +17,7 @@ from jpegai_mobile.latent.skip_mode import SKIP_THRESHOLD
 from jpegai_mobile.networks import catalogue
 from jpegai_mobile.networks.blocks import component_channels
 from jpegai_mobile.networks.shapes import Extent, grid_size
-from training.graph_module import GraphModule
+from training.graph_module import Evaluation, GraphModule
 from training.hyper_scale_decoder import INDEX_STEP, HyperScaleDecoder
 from training.phases import merge_phases, split_phases
 from training.rate import gain
@@ -81,16 +81,25 @@ class Codec(nn.Module):
         )
         return luma, chroma
 
-    def decode(self, latents: tuple[Tensor, Tensor], operating_point: str, extent: Extent) -> Tensor:
-        """Pictures of the given size from the latents of luma and chroma; neither rounded nor clamped."""
+    def decode(
+        self,
+        latents: tuple[Tensor, Tensor],
+        operating_point: str,
+        extent: Extent,
+        evaluation: type[Evaluation] | None = None,
+    ) -> Tensor:
+        """Pictures of the given size from the latents of luma and chroma; neither rounded nor clamped.
+
+        `evaluation` is how the synthesis transforms compute, if not in plain float.
+        """
         luma, chroma = latents
         inputs = (luma, torch.cat((luma, chroma), 1))
         rows, columns = extent
         planes = [
-            self.component(name).synthesis(operating_point)(x, extent=extent)[:, :, :rows, :columns].float()
+            self.component(name).synthesis(operating_point)(x, extent=extent, evaluation=evaluation)
             for name, x in zip(COMPONENTS, inputs, strict=True)
         ]
-        return torch.cat(planes, 1) * SAMPLE_SCALE + SAMPLE_ZERO
+        return torch.cat([plane[:, :, :rows, :columns].float() for plane in planes], 1) * SAMPLE_SCALE + SAMPLE_ZERO
 
     def component(self, name: str) -> ComponentCodec:
         """Component `y` or `uv`."""

@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from converters.checkpoint import CheckpointTree
 from converters.entropy_model import cumulative_table
+from converters.open_checkpoints import open_checkpoints
 from jpegai_mobile.entropy.residual import encode_residual
 from jpegai_mobile.entropy.z import encode_z
-from training.checkpoints import load_tree
+from training.checkpoints import load_checkpoints
 from training.codec import COMPONENTS, OPERATING_POINTS, Codec, CodedComponent
 from training.colour import rgb_to_yuv, yuv_to_rgb
 from training.hyper_scale_decoder import INDEX_STEP
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--betas", type=int, nargs="+", default=BETAS, help="beta displacements")
     options = parser.parse_args(arguments)
     codec = Codec().eval()
-    load_tree(codec, CheckpointTree(options.checkpoints))
+    load_checkpoints(codec, open_checkpoints(options.checkpoints))
     rows = (
         measurement
         for path in _pictures(options.pictures)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 
-from converters.checkpoint import CheckpointTree
-from training.checkpoints import load_tree
+from converters.open_checkpoints import open_checkpoints
+from training.checkpoints import load_checkpoints
 from training.codec import COMPONENTS, Codec
 from training.colour import rgb_to_yuv
 from training.shard import LATENT_GRID, Shard
@@ -45,12 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of `python -m training.latents`."""
     parser = argparse.ArgumentParser(prog="python -m training.latents", description=__doc__)
     parser.add_argument("shard", type=Path, help="shard whose crops are analysed (see training.shard)")
-    parser.add_argument("checkpoints", type=Path, help="checkpoint tree with the analysis transforms")
+    parser.add_argument("checkpoints", type=Path, nargs="+", help="tree or packed files with the analysis transforms")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     codec = Codec().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    load_tree(codec, CheckpointTree(options.checkpoints))
+    load_checkpoints(codec, open_checkpoints(*options.checkpoints))
     store_latents(codec, options.shard)
 
 

@@ -15,6 +15,9 @@ from training.codec import (
     Codec,
     CodedComponent,
 )
+from training.colour import yuv_to_rgb
+from training.int8_activations import Int8Evaluation
+from training.quality import ms_ssim
 from training.rate import gain, gaussian_bits
 from training.recipe import Recipe
 from training.z_model import ZModel
@@ -62,15 +65,16 @@ def batch_loss(
         start=torch.zeros_like(luma_bits),
     )
     decoded = (coded[0].latent, coded[1].latent)
-    errors = {}
+    evaluation = Int8Evaluation if float(torch.rand(())) < recipe.int8_share else None
+    errors, distortion = {}, torch.zeros_like(luma_bits)
     for operating_point in OPERATING_POINTS:
         inputs = decoded if operating_point == "bop" else (decoded[0].detach(), decoded[1].detach())
-        errors[operating_point] = _squared_errors(codec.decode(inputs, operating_point, extent), yuv)
+        pictures = codec.decode(inputs, operating_point, extent, evaluation)
+        pictures = pictures.clamp(SAMPLE_ZERO - _LARGEST_OUTPUT, SAMPLE_ZERO + _LARGEST_OUTPUT)
+        errors[operating_point] = luma, chroma = _squared_errors(pictures, yuv)
+        squared = recipe.luma_share * luma + recipe.chroma_share * chroma
+        distortion = distortion + _with_similarity(squared, pictures, yuv, recipe.similarity_share)
     weight = (recipe.distortion_weight * gain(beta) ** recipe.distortion_exponent).flatten()
-    distortion = sum(
-        (recipe.luma_share * luma + recipe.chroma_share * chroma for luma, chroma in errors.values()),
-        start=torch.zeros_like(luma_bits),
-    )
     rate = (luma_bits + chroma_bits + z_rate_share * hyper_bits) / area
     return Loss(
         (rate + weight * distortion).mean(),
@@ -111,6 +115,13 @@ def _sum(x: Tensor) -> Tensor:
 
 def _squared_errors(decoded: Tensor, yuv: Tensor) -> tuple[Tensor, Tensor]:
     """[batch] each: mean squared error of luma and of chroma."""
-    limited = decoded.clamp(SAMPLE_ZERO - _LARGEST_OUTPUT, SAMPLE_ZERO + _LARGEST_OUTPUT)
-    planes = ((limited - yuv) ** 2).mean((2, 3))
+    planes = ((decoded - yuv) ** 2).mean((2, 3))
     return planes[:, 0], planes[:, 1:].mean(1)
+
+
+def _with_similarity(squared: Tensor, decoded: Tensor, yuv: Tensor, share: float) -> Tensor:
+    """The values of `squared` [batch], whose gradient is by `share` that of 1 - MS-SSIM, scaled to the same values."""
+    if not share:
+        return squared
+    unlike = 1 - ms_ssim(yuv_to_rgb(decoded), yuv_to_rgb(yuv))
+    return (1 - share) * squared + share * squared.detach() * unlike / unlike.detach()

@@ -21,7 +21,7 @@ def psnr(a: Tensor, b: Tensor) -> float:
 
 
 def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Multi-scale structural similarity (five scales, Gaussian window), mean over batch and channels.
+    """[batch]: multi-scale structural similarity (five scales, Gaussian window), mean over channels.
 
     Raises ValueError for pictures smaller than 176 samples.
     """
@@ -34,7 +34,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
         value = (luminance * contrast if last else contrast).mean((2, 3))
         product = product * value.clamp(min=1e-6) ** weight
         a, b = functional.avg_pool2d(a, 2), functional.avg_pool2d(b, 2)
-    return product.mean()
+    return product.mean(1)
 
 
 def _similarity(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

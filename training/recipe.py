@@ -34,6 +34,10 @@ class Recipe:
     luma_share: float = 0.8
     chroma_share: float = 0.8
     """Weight of the squared error of luma, and of the mean one of both chroma planes."""
+    similarity_share: float = 0.0
+    """Share of the distortion's gradient that follows 1 - MS-SSIM, of which 1 % then counts as 1 % of squared error."""
+    int8_share: float = 0.0
+    """Share of the steps whose decoders compute with rounded activations (see `training.int8_activations`)."""
     z_rate_free: float = 0.0
     """Share of the run in which the bits of z cost nothing; their weight then rises, to 1 at the half."""
     hyper_speed: float = 1.0

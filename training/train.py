@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from converters.checkpoint import CheckpointTree
-from training.checkpoints import load_tree
+from converters.checkpoint import Checkpoints
+from converters.open_checkpoints import open_checkpoints
+from training.checkpoints import load_checkpoints
 from training.codec import Codec
 from training.colour import rgb_to_yuv
 from training.loss import Loss, batch_loss, draw_beta
@@ -66,12 +67,12 @@ class Run:
         self._restart_average()
 
     @classmethod
-    def start(cls, recipe: Recipe, device: torch.device, tree: Path | None, shard: Shard) -> Run:
-        """A new run, from the weights in a checkpoint tree or from nothing."""
+    def start(cls, recipe: Recipe, device: torch.device, source: Checkpoints | None, shard: Shard) -> Run:
+        """A new run, from the weights in checkpoints or from nothing."""
         run = cls(recipe, device)
-        if tree is not None:
+        if source is not None:
             codec = Codec().eval()
-            load_tree(codec, CheckpointTree(tree))
+            load_checkpoints(codec, source)
             if recipe.revived_deviation:
                 sample = shard.batch(REVIVAL_SAMPLE, recipe.side, np.random.default_rng(recipe.seed))
                 revive_hyper_latents(codec, rgb_to_yuv(sample.rgb), recipe.revived_deviation, recipe.seed)
@@ -234,7 +235,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     end = parser.add_mutually_exclusive_group(required=True)
     end.add_argument("--steps", type=int, help="length of the run (repeatable to the bit)")
     end.add_argument("--until", type=datetime.fromisoformat, help="time when it ends, such as 2026-11-23T20:15Z")
-    parser.add_argument("--start", type=Path, help="checkpoint tree to start from (default: from nothing)")
+    parser.add_argument(
+        "--start", type=Path, nargs="+", help="tree or packed files to start from (default: from nothing)"
+    )
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="hyperparameters of the recipe")
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
@@ -251,7 +254,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except (ValueError, KeyError) as error:
             parser.error(str(error))
         shard = Shard.open(options.shard, with_latents=recipe.known_latents)
-        run = Run.start(recipe, options.device, options.start, shard)
+        source = open_checkpoints(*options.start) if options.start else None
+        run = Run.start(recipe, options.device, source, shard)
     deadline = None if options.until is None else options.until.timestamp()
     train(run, shard, options.folder, Length(options.steps, deadline), options.save_every)
 
