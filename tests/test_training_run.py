@@ -140,6 +140,24 @@ def test_similarity_changes_the_gradient_and_not_the_value() -> None:
     assert (mixed - gradient).norm() > 0.01 * gradient.norm()
 
 
+def test_settings_replace_hyperparameters_and_nothing_else() -> None:
+    changed = SMALL.with_settings(["bfloat16=false", "learning_rate=1e-3", "side=96"])
+    assert changed == Recipe(batch=2, side=96, warm_up_steps=1, bfloat16=False, learning_rate=1e-3)
+    for wrong, message in (("sides=96", "no 'sides'"), ("side=wide", "wide"), ("bfloat16=no", "true or false")):
+        with pytest.raises(ValueError, match=message):
+            SMALL.with_settings([wrong])
+
+
+def test_a_run_goes_on_with_another_recipe_and_length(shard: Shard, tmp_path: Path) -> None:
+    train(Run.start(SMALL, CPU, None, shard), shard, tmp_path, Length(1, None), 1e9)
+    run = Run.resume(tmp_path / "run.pt", CPU, ["similarity_share=0.5", "side=192"])
+    with pytest.raises(ValueError):  # the crops of this shard are smaller than that
+        train(run, shard, tmp_path, Length(2, None), 1e9)
+    run = Run.resume(tmp_path / "run.pt", CPU, ["hold=0.9"])
+    train(run, shard, tmp_path, Length(2, None), 1e9)
+    assert (run.step, run.progress, run.recipe) == (2, 1.0, SMALL.with_settings(["hold=0.9"]))
+
+
 def test_recipe_schedule() -> None:
     recipe = Recipe(learning_rate=1e-3, final_learning_rate=1e-5, warm_up_steps=10, hold=0.5)
     assert recipe.learning_rate_at(0, 0) == pytest.approx(1e-4)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+_SWITCH = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,19 @@ class Recipe:
     """Steps whose gradient norm is above so many times the running median are skipped."""
     average_every: int = 5
     average_decay: float = 0.99
+
+    def with_settings(self, settings: Sequence[str]) -> Recipe:
+        """This recipe with NAME=VALUE for some hyperparameters. Raises ValueError for an unknown name or value."""
+        changes: dict[str, Any] = {}
+        for setting in settings:
+            name, _, value = setting.partition("=")
+            if name not in vars(self):
+                raise ValueError(f"the recipe has no {name!r}")
+            kind = type(getattr(self, name))
+            if kind is bool and value not in _SWITCH:
+                raise ValueError(f"{name} is true or false, not {value!r}")
+            changes[name] = _SWITCH[value] if kind is bool else kind(value)
+        return replace(self, **changes)
 
     def learning_rate_at(self, step: int, progress: float) -> float:
         """Learning rate at a step, `progress` (0..1) of the run being over."""

@@ -7,7 +7,7 @@ import csv
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,7 +33,6 @@ LOG_EVERY = 50
 REVIVAL_SAMPLE = 32
 """Windows that the revival of hyper latents is measured on."""
 NORM_MEMORY = 101
-_SWITCH = {"true": True, "false": False}
 _COLUMNS = (
     *("time", "step", "progress", "learning_rate", "loss", "bpp", "bpp_z", "bpp_uv"),
     *("mse_y_sop", "mse_uv_sop", "mse_y_bop", "mse_uv_bop", "gradient_norm", "skipped", "steps_per_second"),
@@ -81,10 +80,10 @@ class Run:
         return run
 
     @classmethod
-    def resume(cls, path: Path, device: torch.device) -> Run:
-        """Go on from what `save` wrote."""
+    def resume(cls, path: Path, device: torch.device, settings: Sequence[str] = ()) -> Run:
+        """Go on from what `save` wrote, with some hyperparameters replaced (see `Recipe.with_settings`)."""
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        run = cls(Recipe(**state["recipe"]), device)
+        run = cls(Recipe(**state["recipe"]).with_settings(settings), device)
         run.codec.load_state_dict(state["codec"])
         run.average.load_state_dict(state["average"])
         run.optimiser.load_state_dict(state["optimiser"])
@@ -173,6 +172,8 @@ def averaged_codec(path: Path) -> Codec:
 
 def train(run: Run, shard: Shard, folder: Path, length: Length, save_every: float) -> None:
     """Train to the end, logging every 50 steps and saving every `save_every` seconds."""
+    if length.steps is not None:
+        run.progress = run.step / length.steps
     log = _Log(folder / LOG)
     began, saved, first_progress = time.time(), time.time(), run.progress
     while run.progress < 1:
@@ -228,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of `python -m training.train`."""
     parser = argparse.ArgumentParser(
         prog="python -m training.train",
-        description="Train a codec. A run that is in the folder already is resumed with its own recipe.",
+        description="Train a codec. A run that is in the folder already is resumed, with its own recipe but for --set.",
     )
     parser.add_argument("shard", type=Path, help="training data, see training.shard")
     parser.add_argument("folder", type=Path, help="folder of the run: run.pt, log.tsv")
@@ -245,32 +246,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     options.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        recipe = Recipe().with_settings(options.set)
+    except ValueError as error:
+        parser.error(str(error))
     if (options.folder / CHECKPOINT).exists():
-        run = Run.resume(options.folder / CHECKPOINT, options.device)
+        run = Run.resume(options.folder / CHECKPOINT, options.device, options.set)
         shard = Shard.open(options.shard, with_latents=run.recipe.known_latents)
     else:
-        try:
-            recipe = _recipe(options.set)
-        except (ValueError, KeyError) as error:
-            parser.error(str(error))
         shard = Shard.open(options.shard, with_latents=recipe.known_latents)
         source = open_checkpoints(*options.start) if options.start else None
         run = Run.start(recipe, options.device, source, shard)
     deadline = None if options.until is None else options.until.timestamp()
     train(run, shard, options.folder, Length(options.steps, deadline), options.save_every)
-
-
-def _recipe(settings: Sequence[str]) -> Recipe:
-    """The default recipe with some hyperparameters replaced. Raises ValueError for an unknown one."""
-    recipe = Recipe()
-    changes: dict[str, Any] = {}
-    for setting in settings:
-        name, _, value = setting.partition("=")
-        if name not in vars(recipe):
-            raise ValueError(f"the recipe has no {name!r}")
-        kind = type(getattr(recipe, name))
-        changes[name] = _SWITCH[value] if kind is bool else kind(value)
-    return replace(recipe, **changes)
 
 
 if __name__ == "__main__":
