@@ -18,6 +18,7 @@ from converters.open_checkpoints import open_checkpoints  # noqa: E402
 from converters.packed_checkpoint import pack as pack_checkpoints  # noqa: E402
 from tests.vectors import ROOT  # noqa: E402
 from training import evaluate  # noqa: E402
+from training.blend import blend  # noqa: E402
 from training.checkpoints import MODEL, load_checkpoints, save_tree  # noqa: E402
 from training.codec import Codec  # noqa: E402
 from training.colour import rgb_to_yuv, yuv_to_rgb  # noqa: E402
@@ -149,7 +150,7 @@ def test_settings_replace_hyperparameters_and_nothing_else() -> None:
 
 
 def test_a_run_goes_on_with_another_recipe_and_length(shard: Shard, tmp_path: Path) -> None:
-    train(Run.start(SMALL, CPU, None, shard), shard, tmp_path, Length(1, None), 1e9)
+    train(Run.start(SMALL, CPU, None, shard), shard, tmp_path, Length(5, None, pause=1), 1e9)
     run = Run.resume(tmp_path / "run.pt", CPU, ["similarity_share=0.5", "side=192"])
     with pytest.raises(ValueError):  # the crops of this shard are smaller than that
         train(run, shard, tmp_path, Length(2, None), 1e9)
@@ -263,6 +264,18 @@ def test_export_reads_back_as_the_same_codec(picture: torch.Tensor, tmp_path: Pa
         for key, value in tree.common(name, MODEL).tensors.items():
             if "freqs" not in key:
                 np.testing.assert_array_equal(second.common(name, MODEL).tensors[key], value)
+
+
+def test_a_blend_lies_between_start_and_end() -> None:
+    start, end, half = (Codec(seed) for seed in (1, 2, 2))
+    end.component("y").gain_vector[:, 0] = half.component("y").gain_vector[:, 0] = 1
+    blend(half, start, 0.5)
+    key = "components.y.syntheses.bop.conv4/weight"
+    middle = (start.state_dict()[key] + end.state_dict()[key]) / 2
+    torch.testing.assert_close(half.state_dict()[key], middle)
+    assert torch.equal(half.component("y").gain_vector, end.component("y").gain_vector)
+    blend(end, start, 0.0)
+    assert torch.equal(end.state_dict()[key], start.state_dict()[key])
 
 
 @pytest.mark.skipif(not (TREE.exists() and KODAK.exists()), reason="../shared/weights or ../shared/data is absent")

@@ -40,10 +40,11 @@ _COLUMNS = (
 
 
 class Length(NamedTuple):
-    """When a run ends: after a number of steps, or at a time (seconds of the epoch)."""
+    """When a run ends: after a number of steps, or at a time (seconds of the epoch); and a step to pause at before."""
 
     steps: int | None
     deadline: float | None
+    pause: int | None = None
 
 
 @dataclass
@@ -176,7 +177,7 @@ def train(run: Run, shard: Shard, folder: Path, length: Length, save_every: floa
         run.progress = run.step / length.steps
     log = _Log(folder / LOG)
     began, saved, first_progress = time.time(), time.time(), run.progress
-    while run.progress < 1:
+    while run.progress < 1 and run.step != length.pause:
         loss, norm = run.train_step(shard)
         now = time.time()
         run.progress = _progress(run, length, first_progress, began, now)
@@ -236,6 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     end = parser.add_mutually_exclusive_group(required=True)
     end.add_argument("--steps", type=int, help="length of the run (repeatable to the bit)")
     end.add_argument("--until", type=datetime.fromisoformat, help="time when it ends, such as 2026-11-23T20:15Z")
+    parser.add_argument("--pause", type=int, metavar="STEP", help="save and stop here, to be gone on with")
     parser.add_argument(
         "--start", type=Path, nargs="+", help="tree or packed files to start from (default: from nothing)"
     )
@@ -258,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         source = open_checkpoints(*options.start) if options.start else None
         run = Run.start(recipe, options.device, source, shard)
     deadline = None if options.until is None else options.until.timestamp()
-    train(run, shard, options.folder, Length(options.steps, deadline), options.save_every)
+    train(run, shard, options.folder, Length(options.steps, deadline, options.pause), options.save_every)
 
 
 if __name__ == "__main__":
