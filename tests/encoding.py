@@ -14,7 +14,7 @@ from jpegai_mobile import Decoder, Encoder, open_bundle
 from jpegai_mobile.encoder.pictures import SourcePicture
 from jpegai_mobile.image.colour import sample_type
 
-from .vectors import CONFORMANCE, DATA, ROOT
+from .vectors import CONFORMANCE, ROOT
 
 WEIGHTS = ROOT / "weights"
 
@@ -49,9 +49,9 @@ def own_decoder() -> Decoder:
 
 @cache
 def photo() -> SourcePicture:
-    """A part of a photograph."""
-    with Image.open(DATA / "own_weights" / "kodim07_bop_crop.png") as image:
-        return SourcePicture(np.asarray(image.convert("RGB")))
+    """A part of a photograph that these weights never coded: sizes of what they coded jump at its own rate."""
+    with Image.open(ROOT / "examples" / "kodim07.jpg") as image:
+        return SourcePicture(np.asarray(image.convert("RGB"))[128:384, 256:512])
 
 
 def random_picture(height: int, width: int, seed: int, bit_depth: int = 8) -> SourcePicture:

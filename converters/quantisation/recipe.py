@@ -108,8 +108,9 @@ _INT8 = {
     ("y", "sop"): _INT8_LUMA,
     ("y", "bop"): _INT8_LUMA,
     # Chroma begins with a concatenation, which takes up no factors. Few pictures have vivid colours; ranges that
-    # cut off what is rare would spoil those.
-    ("uv", "sop"): Recipe("int8", "all", "minmax", products=0.75, rounding="feedback"),
+    # cut off what is rare would spoil those. The last product has tails that cost SOP more than its last convolution
+    # would save.
+    ("uv", "sop"): Recipe("int8", "inner", "minmax", products=0.75, rounding="feedback"),
     ("uv", "bop"): Recipe("int8", "all", "minmax", products=0.75, rounding="feedback"),
 }
 _DRAWN_MARGIN = 1.5
