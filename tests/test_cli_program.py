@@ -61,9 +61,12 @@ def test_a_stopped_program_leaves_nothing_behind(number: signal.Signals, tmp_pat
             stream.write(b"half")
             return _interrupted_by(number)
 
-    before = signal.getsignal(number)
-    assert run_program("tool", work) == 130
-    assert not list(tmp_path.iterdir()) and signal.getsignal(number) is before
+    before = signal.signal(number, signal.SIG_DFL)  # which `nohup pytest` would have set to be ignored
+    try:
+        assert run_program("tool", work) == 130
+        assert not list(tmp_path.iterdir()) and signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
