@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.rate_distortion import graphics
+from benchmarks.rate_distortion.curves import decibels
+from benchmarks.rate_distortion.metrics import ms_ssim
 from jpegai_mobile import EncodeOptions
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.encoder import refinement
@@ -59,8 +61,10 @@ def test_a_given_displacement_is_coded_plainly() -> None:
 
 def test_more_quality_for_the_same_bits() -> None:
     plain, free = (own_encoder().encode(photo(), EncodeOptions(bpp=1.0, effort=effort)).data for effort in (1, 2))
-    ours, theirs = (psnr(yuv_to_rgb(own_decoder().decode(data).planes, 8), photo().samples) for data in (free, plain))
+    pictures = [yuv_to_rgb(own_decoder().decode(data).planes, 8) for data in (free, plain)]
+    ours, theirs = (decibels(ms_ssim(picture.astype(float), photo().samples.astype(float))) for picture in pictures)
     assert ours > theirs + 0.1
+    assert psnr(pictures[0], photo().samples) > psnr(pictures[1], photo().samples)
 
 
 def test_every_effort_is_a_stream_of_its_own() -> None:

@@ -34,7 +34,7 @@ def source(kind: str, chroma: tuple[int, int] | None) -> Picture:
 @pytest.mark.parametrize(("kind", "chroma"), SOURCES)
 def test_filters_never_make_a_picture_worse(kind: str, chroma: tuple[int, int] | None) -> None:
     picture = source(kind, chroma)
-    options = EncodeOptions(quality=75, chroma=chroma)
+    options = EncodeOptions(quality=60, chroma=chroma)
     plain = own_encoder().encode(picture, options).data
     filtered = own_encoder().encode(picture, replace(options, post_filters=True)).data
     errors = [picture.squared_error(own_decoder().decode(data).planes) for data in (plain, filtered)]
@@ -45,7 +45,8 @@ def test_filters_never_make_a_picture_worse(kind: str, chroma: tuple[int, int] |
     else:
         assert filtered == plain
     if kind == "rgb":
-        assert "EFE linear" in tools.filters
+        assert "LEF" in tools.filters
+        assert chroma is not None or "EFE linear" in tools.filters
 
 
 @pytest.mark.parametrize(("coded", "size"), [((1, 1), (61, 74)), ((2, 2), (61, 75)), ((1, 2), (64, 66))])
