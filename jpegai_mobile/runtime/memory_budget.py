@@ -89,7 +89,9 @@ LATENT_ROWS = (1 << 20, 256, 128, 64, 0)
 PREPARING_COST = 150_000
 """Time of preparing the networks of both stages once, in luma samples of synthesis."""
 WORKER_GAIN = 0.15
-"""What another patch at a time gains over another thread inside of networks; an assumption, not measured."""
+"""What another patch at a time gains over another thread inside of networks: an assumption for many threads.
+
+Of two it is not so: there `benchmarks.worker_gain` measured -0.05 to -0.03."""
 SLACK = 1.25
 """How much more than the least memory a decode may take, for time, where the default limit is out of reach."""
 
