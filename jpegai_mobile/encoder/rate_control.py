@@ -108,15 +108,13 @@ class TargetSize:
 
     def search(self, beta: int, passes: int, code: Callable[[int], bytes]) -> tuple[Attempt, int]:
         """The best attempt, and the number of passes, which is at most `passes`; starts at displacement `beta`."""
-        attempts: list[Attempt] = []
-        while len(attempts) < passes and all(beta != attempt.beta for attempt in attempts):
-            attempts.append(Attempt(beta, code(beta)))
-            attempts.sort(key=lambda attempt: abs(len(attempt.stream) - self.size))
-            if abs(len(attempts[0].stream) / self.size - 1) < CLOSE_ENOUGH:
-                break
-            errors = [self.error(len(attempt.stream)) for attempt in attempts]
-            beta = next_displacement([attempt.beta for attempt in attempts], errors)
-        return attempts[0], len(attempts)
+
+        def rated(attempt: Attempt) -> _Rated:
+            size = len(attempt.stream)
+            return _Rated(attempt, self.error(size), abs(size - self.size) / self.size)
+
+        attempts = _attempts(beta, passes, code, rated, CLOSE_ENOUGH, DOUBLINGS)
+        return attempts[0].attempt, len(attempts)
 
 
 @dataclass(frozen=True)
@@ -133,20 +131,47 @@ class TargetPsnr:
 
     def search(self, beta: int, passes: int, code: Callable[[int], bytes]) -> tuple[Attempt, int, float]:
         """The best attempt, the number of passes, which is at most `passes`, and the PSNR; starts at `beta`."""
-        attempts: list[tuple[float, Attempt]] = []
-        while len(attempts) < passes and all(beta != attempt.beta for _, attempt in attempts):
-            attempt = Attempt(beta, code(beta))
-            attempts.append((self._error(attempt.stream), attempt))
-            attempts.sort(key=lambda each: abs(each[0]))
-            if abs(attempts[0][0]) < PSNR_CLOSE_ENOUGH:
-                break
-            errors, betas = [error for error, _ in attempts], [attempt.beta for _, attempt in attempts]
-            beta = next_displacement(betas, errors, DECIBELS)
-        error, best = attempts[0]
-        return best, len(attempts), self.decibels + error
+
+        def rated(attempt: Attempt) -> _Rated:
+            error = self._error(attempt.stream)
+            return _Rated(attempt, error, abs(error))
+
+        attempts = _attempts(beta, passes, code, rated, PSNR_CLOSE_ENOUGH, DECIBELS)
+        return attempts[0].attempt, len(attempts), self.decibels + attempts[0].error
 
     def _error(self, stream: bytes) -> float:
         return min(self.measure(stream), EQUAL_PSNR) - self.decibels
+
+
+@dataclass(frozen=True)
+class _Rated:
+    """An attempt and how far it is from the target."""
+
+    attempt: Attempt
+    error: float
+    """As `next_displacement` takes it."""
+    distance: float
+    """What decides between attempts."""
+
+
+def _attempts(
+    beta: int,
+    passes: int,
+    code: Callable[[int], bytes],
+    rated: Callable[[Attempt], _Rated],
+    close_enough: float,
+    usual: float,
+) -> list[_Rated]:
+    """Up to `passes` attempts from displacement `beta` on, until one is close enough; the best one first."""
+    attempts: list[_Rated] = []
+    while len(attempts) < passes and all(beta != each.attempt.beta for each in attempts):
+        attempts.append(rated(Attempt(beta, code(beta))))
+        attempts.sort(key=lambda each: each.distance)
+        if attempts[0].distance < close_enough:
+            break
+        betas, errors = [each.attempt.beta for each in attempts], [each.error for each in attempts]
+        beta = next_displacement(betas, errors, usual)
+    return attempts
 
 
 def _log(size: float) -> float:
