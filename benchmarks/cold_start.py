@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from jpegai_mobile.bench.results import write_result
+from jpegai_mobile.bench.results import show_result
 
 EXTENT = 256
 AUTHORED_EXTENT = 64
@@ -140,11 +140,8 @@ def main() -> None:
     rows = [
         (*key, *(f"{median(column):.1f}" for column in zip(*rounds, strict=True))) for key, rounds in values.items()
     ]
-    for row in (HEADER, *rows):
-        print("\t".join(row))
-    if options.output:
-        command = f"python -m benchmarks.cold_start BUNDLE --precisions {options.precisions} --rounds {options.rounds}"
-        write_result(options.output, HEADER, rows, command)
+    command = f"python -m benchmarks.cold_start BUNDLE --precisions {options.precisions} --rounds {options.rounds}"
+    show_result(HEADER, rows, options.output, command)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ from statistics import median
 
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.bench.fresh_process import first_decode
-from jpegai_mobile.bench.results import write_result
+from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.bench.stages import decode_to_nowhere
-from jpegai_mobile.cli.usage import memory_limit
+
+from .memory import named_limit
 
 HEADER = ("stream", "precision", "memory_limit", "rounds", "first_ms", "first_cpu_ms", "later_ms", "later_cpu_ms")
 
@@ -46,7 +47,7 @@ def main() -> None:
             operating_point="bop",
             precision=precision,
             num_threads=1,
-            memory_limit=None if limit == "default" else memory_limit(limit),
+            memory_limit=named_limit(limit),
         )
         for precision in options.precisions.split(",")
         for limit in options.limits.split(",")
@@ -70,11 +71,8 @@ def main() -> None:
         )
         for key, values in times.items()
     ]
-    for row in (HEADER, *rows):
-        print("\t".join(row))
-    if options.output:
-        command = f"python -m benchmarks.first_decode BUNDLE {options.stream.name} --precisions {options.precisions}"
-        write_result(options.output, HEADER, rows, f"{command} --limits {options.limits} --rounds {options.rounds}")
+    command = f"python -m benchmarks.first_decode BUNDLE {options.stream.name} --precisions {options.precisions}"
+    show_result(HEADER, rows, options.output, f"{command} --limits {options.limits} --rounds {options.rounds}")
 
 
 if __name__ == "__main__":

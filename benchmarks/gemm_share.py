@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from jpegai_mobile import open_bundle
-from jpegai_mobile.bench.results import write_result
+from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.networks.catalogue import build
 from jpegai_mobile.networks.measure import macs
@@ -85,10 +85,7 @@ def main() -> None:
         )
         for key in runs
     ]
-    for row in (HEADER, *rows):
-        print("\t".join(row))
-    if options.output:
-        write_result(options.output, HEADER, rows, f"python -m benchmarks.gemm_share BUNDLE --rounds {options.rounds}")
+    show_result(HEADER, rows, options.output, f"python -m benchmarks.gemm_share BUNDLE --rounds {options.rounds}")
 
 
 def _synthesis(

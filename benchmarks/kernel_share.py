@@ -20,9 +20,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
-from jpegai_mobile.bench.results import write_result
+from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.bench.stages import decode_to_nowhere
-from jpegai_mobile.cli.usage import memory_limit
+
+from .memory import named_limit
 
 HEADER = ("precision", "memory_limit", "code", "percent")
 KINDS = (
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     data, rows = options.stream.read_bytes(), []
-    limit = None if options.memory_limit == "default" else memory_limit(options.memory_limit)
+    limit = named_limit(options.memory_limit)
     with open_bundle(options.bundle) as bundle:
         for precision in options.precisions.split(","):
             choice = DecodeOptions(operating_point="bop", precision=precision, num_threads=1, memory_limit=limit)
@@ -89,12 +90,9 @@ def main() -> None:
                 (precision, options.memory_limit, kind, f"{percent[kind]:.1f}")
                 for kind in (*(kind for kind, _ in KINDS), REST)
             ]
-    for row in (HEADER, *rows):
-        print("\t".join(row))
-    if options.output:
-        command = f"python -m benchmarks.kernel_share BUNDLE {options.stream.name} --precisions {options.precisions}"
-        limits = f"--memory-limit {options.memory_limit} --decodes {options.decodes}"
-        write_result(options.output, HEADER, rows, f"{command} {limits}")
+    command = f"python -m benchmarks.kernel_share BUNDLE {options.stream.name} --precisions {options.precisions}"
+    limits = f"--memory-limit {options.memory_limit} --decodes {options.decodes}"
+    show_result(HEADER, rows, options.output, f"{command} {limits}")
 
 
 if __name__ == "__main__":

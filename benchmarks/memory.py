@@ -34,7 +34,7 @@ def rows_of(path: Path, bundle: Path, precisions: list[str], options: argparse.N
                     operating_point=options.operating_point,
                     precision=precision,
                     num_threads=threads,
-                    memory_limit=None if limit == "default" else memory_limit(limit),
+                    memory_limit=named_limit(limit),
                 )
                 labels = (path.name, width, height, options.operating_point, precision, threads, limit)
                 yield (*map(str, labels), *_measured(path, bundle, choice))
@@ -47,6 +47,11 @@ def _measured(path: Path, bundle: Path, choice: DecodeOptions) -> tuple[str, ...
         return "-", "-", "-", str(error).rpartition("LimitExceeded: ")[2]
     above = (result.peak - result.idle) / (1 << 20)
     return f"{result.idle / 1e6:.1f}", f"{result.peak / 1e6:.1f}", f"{above:.1f}", "-"
+
+
+def named_limit(text: str) -> int | None:
+    """The memory limit of a decode: `default`, or what `jpegai decode` takes."""
+    return None if text == "default" else memory_limit(text)
 
 
 def main() -> None:

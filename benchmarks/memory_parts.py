@@ -23,20 +23,17 @@ import jpegai_mobile.hashing
 import jpegai_mobile.runtime.decoder
 import jpegai_mobile.runtime.synthesis
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
-from jpegai_mobile.bench.results import write_result
+from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.bench.stages import decode_to_nowhere
 from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.decoder import plan_decode
 from jpegai_mobile.runtime.memory_budget import DecodePlan
 from jpegai_mobile.runtime.model_networks import ModelNetworks
 
+from .cold_start import resident
+
 AS_IT_IS = "as it is"
 HEADER = ("what", "stage", "resident_mib", "peak_mib", "more_than_as_it_is_mib")
-
-
-def resident(kind: str) -> float:
-    """MiB of this process: VmRSS now, VmHWM at most since `forget_peak`."""
-    return int(Path("/proc/self/status").read_text().partition(f"{kind}:")[2].split()[0]) / 1024
 
 
 def forget_peak() -> None:
@@ -126,11 +123,10 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[tuple[str, ...]] = []
     base = 0.0
-    print("\t".join(HEADER))
     for measure in MEASURES:
-        command = [sys.executable, "-m", "benchmarks.memory_parts", "--measure", measure]
-        command += [str(options.stream), str(options.bundle), options.precision]
-        result = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        child = [sys.executable, "-m", "benchmarks.memory_parts", "--measure", measure]
+        child += [str(options.stream), str(options.bundle), options.precision]
+        result = json.loads(subprocess.run(child, capture_output=True, text=True, check=True).stdout)
         base = base or result["peak"]
         seen = set()
         for stage, now, peak in result["stages"]:
@@ -138,11 +134,8 @@ def main() -> None:
                 seen.add(stage)
                 rows.append((measure, stage, f"{now:.1f}", f"{peak:.1f}", "-"))
         rows.append((measure, "whole decode", "-", f"{result['peak']:.1f}", f"{result['peak'] - base:.1f}"))
-    for row in rows:
-        print("\t".join(row))
-    if options.output:
-        command = f"python -m benchmarks.memory_parts BUNDLE {options.stream.name} --precision {options.precision}"
-        write_result(options.output, HEADER, rows, command)
+    command = f"python -m benchmarks.memory_parts BUNDLE {options.stream.name} --precision {options.precision}"
+    show_result(HEADER, rows, options.output, command)
 
 
 if __name__ == "__main__":

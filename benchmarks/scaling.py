@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
-from jpegai_mobile.bench.results import write_result
+from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.bench.stages import StageClock, decode_to_nowhere, reconstruct_to_nowhere
 from jpegai_mobile.cli.usage import memory_limit
 from jpegai_mobile.codestream.stream import read_code_stream
@@ -106,16 +106,13 @@ def main() -> None:
             for run in runs:
                 run.measure()
     rows = [run.row() for run in runs]
-    for row in (HEADER, *rows):
-        print("\t".join(row))
-    if options.output:
-        names = " ".join(path.name for path in options.streams)
-        command = f"python -m benchmarks.scaling BUNDLE {names} --precision {options.precision}"
-        named = "none" if options.memory_limit == NO_LIMIT else f"{options.memory_limit}B"
-        limit = "" if options.memory_limit is None else f" --memory-limit {named}"
-        threads = "" if options.regions else f" --threads {','.join(map(str, options.threads))}"
-        regions = " --regions" if options.regions else ""
-        write_result(options.output, HEADER, rows, f"{command}{limit}{threads} --rounds {options.rounds}{regions}")
+    names = " ".join(path.name for path in options.streams)
+    command = f"python -m benchmarks.scaling BUNDLE {names} --precision {options.precision}"
+    named = "none" if options.memory_limit == NO_LIMIT else f"{options.memory_limit}B"
+    limit = "" if options.memory_limit is None else f" --memory-limit {named}"
+    threads = "" if options.regions else f" --threads {','.join(map(str, options.threads))}"
+    regions = " --regions" if options.regions else ""
+    show_result(HEADER, rows, options.output, f"{command}{limit}{threads} --rounds {options.rounds}{regions}")
 
 
 if __name__ == "__main__":

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-import jpegai_mobile.runtime.decoder
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
-from jpegai_mobile.bench.results import write_result
+from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.bench.stages import decode_to_nowhere
 from jpegai_mobile.bench.timing import interleaved
-from jpegai_mobile.runtime.decoder import plan_decode
-from jpegai_mobile.runtime.memory_budget import NO_LIMIT, DecodePlan
+from jpegai_mobile.runtime.memory_budget import NO_LIMIT
+
+from .memory_parts import change_plan
 
 HEADER = ("stream", "precision", "what", "rounds", "median_ms", "lowest_ms", "speedup", "gain")
 WAYS = {"1 thread": (1, 1), "2 threads in networks": (2, 1), "2 patches at a time": (2, 2)}
@@ -31,11 +29,7 @@ WAYS = {"1 thread": (1, 1), "2 threads in networks": (2, 1), "2 patches at a tim
 
 def decode(decoder: Decoder, data: bytes, precision: str, threads: int, workers: int) -> None:
     """A whole decode with so many patches at a time, whatever the planner thinks."""
-
-    def planned(*arguments: Any) -> DecodePlan:
-        return replace(plan_decode(*arguments), workers=workers)
-
-    jpegai_mobile.runtime.decoder.plan_decode = planned
+    change_plan(workers=workers)
     options = DecodeOptions(operating_point="bop", precision=precision, num_threads=threads, memory_limit=NO_LIMIT)
     decode_to_nowhere(decoder, data, options)
 
@@ -66,12 +60,9 @@ def main() -> None:
         gain = f"{inside / mine - 1:.3f}" if WAYS[way] == (2, 2) else "-"
         times = (f"{1000 * mine:.1f}", f"{1000 * min(values):.1f}", f"{one / mine:.2f}")
         rows.append((stream, precision, way, str(options.rounds), *times, gain))
-    for row in (HEADER, *rows):
-        print("\t".join(row))
-    if options.output:
-        names_of = " ".join(path.name for path in options.streams)
-        command = f"python -m benchmarks.worker_gain BUNDLE {names_of} --precisions {options.precisions}"
-        write_result(options.output, HEADER, rows, f"{command} --rounds {options.rounds}")
+    names_of = " ".join(path.name for path in options.streams)
+    command = f"python -m benchmarks.worker_gain BUNDLE {names_of} --precisions {options.precisions}"
+    show_result(HEADER, rows, options.output, f"{command} --rounds {options.rounds}")
 
 
 if __name__ == "__main__":

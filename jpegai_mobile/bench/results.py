@@ -21,6 +21,14 @@ def write_result(path: Path, header: Sequence[str], rows: Sequence[Sequence[obje
     path.with_suffix(".meta").write_text(notes(command))
 
 
+def show_result(header: Sequence[str], rows: Sequence[Sequence[object]], output: Path | None, command: str) -> None:
+    """Print the rows as TSV, and write them as `write_result` does where there is an output."""
+    for row in (header, *rows):
+        print(*row, sep="\t")
+    if output:
+        write_result(output, header, rows, command)
+
+
 def notes(command: str) -> str:
     """What a reader needs to know about the machine of a measurement."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
