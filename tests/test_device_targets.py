@@ -210,9 +210,9 @@ def test_libraries_that_are_none(patches: PatchBench, tmp_path: Path) -> None:
     text, other = tmp_path / "text", tmp_path / "other.so"
     text.write_text("no library")
     with pytest.raises(TargetError, match="not a shared library"):
-        PatchBench(patches.bundle, (text,)).library("x86_64")
+        PatchBench(patches.bundle, (text,)).litert_library("x86_64")
     with pytest.raises(TargetError, match="No such file"):
-        PatchBench(patches.bundle, (tmp_path / "absent",)).library("x86_64")
+        PatchBench(patches.bundle, (tmp_path / "absent",)).litert_library("x86_64")
     other.write_bytes(patches.libraries[0].read_bytes()[:64])
     target = make_target("host", find_sources(), patches=PatchBench(patches.bundle, (other,)))
     target.prepare(folder_in(tmp_path))

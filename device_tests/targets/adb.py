@@ -94,7 +94,7 @@ class AdbTarget:
 
     def _measure_patches(self, isa: str, workspace: Path) -> dict[str, str]:
         """Facts about networks, where a LiteRT library for the phone was named."""
-        library = self._patches.library(isa) if self._patches else None
+        library = self._patches.litert_library(isa) if self._patches else None
         if self._patches is None or library is None:
             return {}
         program = workspace / "jai-patch"

@@ -83,7 +83,7 @@ class LocalTarget:
 
     def _measure_patches(self, workspace: Path) -> dict[str, str]:
         """Facts about networks; only of this machine itself, since emulated ones have no time worth telling."""
-        library = self._patches.library(host_isa()) if self._patches and self._build.isa is None else None
+        library = self._patches.litert_library(host_isa()) if self._patches and self._build.isa is None else None
         if self._patches is None or library is None:
             return {}
         program = workspace / "jai-patch"

@@ -41,7 +41,7 @@ class PatchBench:
     bundle: Path
     libraries: tuple[Path, ...] = ()
 
-    def library(self, isa: str) -> Path | None:
+    def litert_library(self, isa: str) -> Path | None:
         """The library of an instruction set; raises TargetError for a file that is no such library."""
         return next((path for path in self.libraries if _instruction_set(path) == isa), None)
 
