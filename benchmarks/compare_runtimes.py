@@ -103,7 +103,7 @@ def rival(decoder: Decoder, data: bytes, name: str, networks: RivalNetworks) -> 
 def with_networks(plain: Reconstruction, networks: RivalNetworks) -> Reconstruction:
     """The same reconstruction with other networks, on whole tiles."""
     pool = NetworkPool(networks, (networks,))
-    return Reconstruction(plain.stream, plain.symbols, pool, None, plain.latent_columns)
+    return Reconstruction(plain.stream, plain.symbols, pool, None, plain.parts)
 
 
 def _unlimited(operating_point: str) -> DecodeOptions:

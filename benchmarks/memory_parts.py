@@ -41,13 +41,14 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def change_plan(**changes: Any) -> None:
-    """Decode as planned, but for some choices."""
+def change_plan(change: Callable[[DecodePlan], DecodePlan]) -> None:
+    """Decode as planned, but for a change."""
+    jpegai_mobile.runtime.decoder.plan_decode = lambda *arguments: change(plan_decode(*arguments))
 
-    def changed(*arguments: Any) -> DecodePlan:
-        return replace(plan_decode(*arguments), **changes)
 
-    jpegai_mobile.runtime.decoder.plan_decode = changed
+def wide_latents(plan: DecodePlan) -> DecodePlan:
+    """The same plan with latents decoded as wide as the picture."""
+    return replace(plan, parts=replace(plan.parts, columns=512))
 
 
 def read_files() -> None:
@@ -67,8 +68,8 @@ def hash_by_openssl() -> None:
 
 MEASURES: dict[str, Callable[[], None]] = {
     AS_IT_IS: lambda: None,
-    "all networks in memory at a time": partial(change_plan, lean=False),
-    "latents as wide as the picture at a time": partial(change_plan, latent_columns=512),
+    "all networks in memory at a time": partial(change_plan, lambda plan: replace(plan, lean=False)),
+    "latents as wide as the picture at a time": partial(change_plan, wide_latents),
     "files of networks read, not mapped": read_files,
     "samples of a patch finished at once": finish_whole_patches,
     "SHA-256 by OpenSSL": hash_by_openssl,

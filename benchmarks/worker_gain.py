@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -29,7 +30,7 @@ WAYS = {"1 thread": (1, 1), "2 threads in networks": (2, 1), "2 patches at a tim
 
 def decode(decoder: Decoder, data: bytes, precision: str, threads: int, workers: int) -> None:
     """A whole decode with so many patches at a time, whatever the planner thinks."""
-    change_plan(workers=workers)
+    change_plan(lambda plan: replace(plan, workers=workers))
     options = DecodeOptions(operating_point="bop", precision=precision, num_threads=threads, memory_limit=NO_LIMIT)
     decode_to_nowhere(decoder, data, options)
 

@@ -12,7 +12,7 @@ from jpegai_mobile import DecodeOptions, Decoder
 from jpegai_mobile.codestream.picture_header import PictureHeader
 from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.image.planes import join_bands
-from jpegai_mobile.runtime.latent_source import DecodedLatents, Latents, LatentSource
+from jpegai_mobile.runtime.latent_source import DecodedLatents, LatentParts, Latents, LatentSource
 from jpegai_mobile.runtime.model_networks import NetworkPool
 from jpegai_mobile.runtime.patches import plan_bands
 from jpegai_mobile.runtime.synthesis import synthesise_bands
@@ -84,7 +84,7 @@ def test_latents_decoded_in_narrow_parts_are_the_same(name: str, columns: int) -
     whole = Rectangle(0, 0, *reconstruction.stream.picture.sizes.latent)
     source = DecodedLatents(reconstruction.symbols, reconstruction.stream.tools, reconstruction.networks.shared)
     expected = source.window(whole)
-    narrow = replace(source, columns_at_once=columns)
+    narrow = replace(source, parts=LatentParts(columns))
     for ours, theirs in zip(narrow.window(whole), expected, strict=True):
         assert np.array_equal(ours, theirs)
 
@@ -98,7 +98,7 @@ def test_latents_decoded_ahead_are_the_same(name: str, ahead: int) -> None:
     rows, columns = reconstruction.stream.picture.sizes.latent
     source = DecodedLatents(reconstruction.symbols, reconstruction.stream.tools, reconstruction.networks.shared)
     expected = [part.copy() for part in source.window(Rectangle(0, 0, rows, columns))]
-    eager = replace(source, rows_ahead=ahead, last_row=rows - 1, rows_at_once=ahead // 2)
+    eager = replace(source, parts=LatentParts(rows=ahead // 2, rows_ahead=ahead), last_row=rows - 1)
     for top in range(0, rows, 5):
         window = Rectangle(top, 0, min(top + 7, rows), columns)
         for ours, theirs in zip(eager.window(window), expected, strict=True):
@@ -115,7 +115,7 @@ def test_networks_that_come_and_go_are_prepared_once_for_latents_decoded_ahead()
     releases: list[int] = []
     release = networks.release
     networks.release = lambda: releases.append(1) or release()  # type: ignore[method-assign]
-    lean = replace(reconstruction, networks=NetworkPool(networks, (networks,)), latent_rows=1000)
+    lean = replace(reconstruction, networks=NetworkPool(networks, (networks,)), parts=LatentParts(rows_ahead=1000))
     assert np.array_equal(join_bands(lean.bands()).y, whole.y)
     assert len(releases) == 1
 

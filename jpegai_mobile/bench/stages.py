@@ -109,8 +109,7 @@ class ObservedReconstruction(Reconstruction):
         """The same reconstruction, observed."""
         shared = ObservedNetworks(real.networks.shared, clock)
         pool = NetworkPool(shared, tuple(ObservedNetworks(each, clock) for each in real.networks.synthesis))
-        parts = (real.latent_columns, real.latent_rows, real.latent_rows_at_once)
-        return cls(real.stream, real.symbols, pool, real.patch, *parts, real.only, real.skipped, clock)
+        return cls(real.stream, real.symbols, pool, real.patch, real.parts, real.only, real.skipped, clock)
 
     @cached_property
     def latents(self) -> LatentSource:

@@ -143,8 +143,7 @@ class Decoder:
         decoded = run_symbol_decoding(data, stream, tables, entropy)
         symbols = Symbols(stream.picture, model, decoded)
         networks = self._networks_for(model_id, point, precision, options.num_threads, plan)
-        parts = (plan.latent_columns, plan.latent_rows, plan.latent_rows_at_once)
-        return Reconstruction(stream, symbols, networks, plan.patch, *parts, region, skipped)
+        return Reconstruction(stream, symbols, networks, plan.patch, plan.parts, region, skipped)
 
     def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:
         """Remarks about a decode for the caller: one line each."""

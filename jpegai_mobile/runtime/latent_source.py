@@ -23,9 +23,23 @@ from .windows import equal_windows
 Array = NDArray[np.float32]
 Latents = tuple[Array, Array]
 """Luma and chroma latents, float32 [row, column, channel]."""
-COLUMNS_AT_ONCE = 64
-"""1024 samples. Narrower windows decode more margins, wider ones need more memory."""
 NOTHING = Rectangle(0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class LatentParts:
+    """The parts in which latents are decoded and held: the smaller, the less memory and the more margins."""
+
+    columns: int = 64
+    """Most latents side by side that the networks are run on."""
+    rows: int = 0
+    """Most rows that they are run on at a time, where windows have fewer."""
+    rows_ahead: int = 0
+    """Rows that are decoded together and held where windows have fewer, for networks that are prepared every time."""
+
+
+AS_ASKED_FOR = LatentParts()
+"""Window by window, nothing ahead."""
 
 
 class LatentSource(Protocol):
@@ -39,21 +53,19 @@ def latent_source(
     symbols: Symbols,
     tools: ToolHeader,
     networks: ModelNetworks,
-    columns: int = COLUMNS_AT_ONCE,
-    rows_ahead: int = 0,
+    parts: LatentParts = AS_ASKED_FOR,
     last_row: int = 0,
-    rows: int = 0,
 ) -> LatentSource:
-    """The source for a picture: dependent regions are decoded as a whole, all else window by window.
+    """The source for a picture: dependent regions are decoded as a whole, all else window by window, in `parts`.
 
-    `columns` and `rows` are the latents that are decoded at a time; `rows_ahead` and `last_row` as in `DecodedLatents`.
+    No latents below `last_row` are decoded ahead.
     """
     picture = symbols.picture
     if holds_all_latents(picture):
         whole = Rectangle(0, 0, *picture.sizes.latent)
         latents = decode_dependent_regions(symbols, networks)
         return StoredLatents(scaled_by_lsbs(symbols, tools, whole, latents))
-    return DecodedLatents(symbols, tools, networks, columns, rows_ahead, last_row, rows)
+    return DecodedLatents(symbols, tools, networks, parts, last_row)
 
 
 def holds_all_latents(picture: PictureHeader) -> bool:
@@ -80,14 +92,9 @@ class DecodedLatents:
     symbols: Symbols
     tools: ToolHeader
     networks: ModelNetworks
-    columns_at_once: int = COLUMNS_AT_ONCE
-    """Widest window, in latents, that the networks are run on: what they need in between grows with it."""
-    rows_ahead: int = 0
-    """Rows that are decoded together where windows have fewer, for networks that have to be prepared every time."""
+    parts: LatentParts = AS_ASKED_FOR
     last_row: int = 0
     """Where decoding ahead ends."""
-    rows_at_once: int = 0
-    """Rows of what is decoded ahead that the networks are run on, where windows have fewer."""
     _known: Rectangle = field(default=NOTHING, init=False)
     """What was decoded last and is still held."""
     _latents: Latents | None = field(default=None, init=False)
@@ -111,12 +118,12 @@ class DecodedLatents:
         shared = self._rows_in_common(window)
         kept = [] if self._latents is None else [part[len(part) - shared :].copy() for part in self._latents]
         self._latents = None  # before there are new ones
-        bottom = max(window.bottom, min(window.top + self.rows_ahead, self.last_row))
+        bottom = max(window.bottom, min(window.top + self.parts.rows_ahead, self.last_row))
         held = Rectangle(window.top, window.left, bottom, window.right)
         luma, chroma = (np.empty((held.height, held.width, i.channels), np.float32) for i in Component)
         for part, old in zip((luma, chroma), kept, strict=False):
             part[:shared] = old
-        step = max(window.height, self.rows_at_once)
+        step = max(window.height, self.parts.rows)
         for top in range(held.top + shared, held.bottom, step):
             new = Rectangle(top, held.left, min(top + step, held.bottom), held.right)
             rows = new.relative_to(held).slices
@@ -134,7 +141,7 @@ class DecodedLatents:
         """Decode a window into arrays of its size."""
         picture = self.symbols.picture
         for region in picture.regions:
-            for part in _narrow_parts(window.intersection(region.on_grid(LATENT_GRID)), self.columns_at_once):
+            for part in _narrow_parts(window.intersection(region.on_grid(LATENT_GRID)), self.parts.columns):
                 place = part.relative_to(window).slices
                 decoded = self._region(region).decode(part)
                 for component, latents in zip(

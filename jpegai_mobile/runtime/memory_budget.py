@@ -20,7 +20,7 @@ from ..latent.decoded_symbols import reads_block_averages
 from ..networks.catalogue import build
 from ..networks.measure import activation_bytes
 from .bundle import PreparedBytes
-from .latent_source import holds_all_latents
+from .latent_source import LatentParts, holds_all_latents
 from .latents import KEPT_PSI_ROWS
 from .patches import Patch, last_latent_row, plan_bands
 from .reconstruction import streams_rows
@@ -106,12 +106,8 @@ class DecodePlan:
     """Patches that are computed at a time; with one, its networks use all threads."""
     lean: bool
     """Whether only the networks of one stage are in memory at a time."""
-    latent_columns: int
-    """Latents that are decoded side by side at a time."""
-    latent_rows: int
-    """Rows of latents that are decoded ahead of their bands: where networks are prepared again, less often."""
-    latent_rows_at_once: int
-    """Rows of those that are decoded at a time; a window's where it has more."""
+    parts: LatentParts
+    """In which latents are decoded."""
     bytes_needed: int
     """Estimate above the idle interpreter."""
 
@@ -165,9 +161,7 @@ class _Way:
     """Latents in the largest window of a band that is followed by a band with larger ones."""
     workers: int
     lean: bool
-    latent_columns: int
-    latent_rows: int
-    latent_rows_at_once: int
+    parts: LatentParts
     cost: float
     """Time of one thread, relative to windows without margins."""
 
@@ -203,13 +197,14 @@ def _ways(
             synthesis = computed / samples
             cost = synthesis + LATENTS_COST * _latents_cost(wanted, len(bands), latent_columns)
             for count in sorted({min(workers, max(map(len, bands))), 1}):
-                yield _Way(window, rows, columns, width, outgrown, count, False, latent_columns, 0, 0, cost)
+                yield _Way(window, rows, columns, width, outgrown, count, False, LatentParts(latent_columns), cost)
             for ahead, times in prepared.items():
                 grows = outgrown if ahead else 0  # else every band has networks of its own
-                for at_once, parts in {0: len(bands), ahead: times}.items():
+                for at_once, runs in {0: len(bands), ahead: times}.items():
+                    parts = LatentParts(latent_columns, at_once, ahead)
                     cost = synthesis + PREPARING_COST * times / samples
-                    cost += LATENTS_COST * _latents_cost(wanted, parts, latent_columns)
-                    yield _Way(window, rows, columns, width, grows, 1, True, latent_columns, ahead, at_once, cost)
+                    cost += LATENTS_COST * _latents_cost(wanted, runs, latent_columns)
+                    yield _Way(window, rows, columns, width, grows, 1, True, parts, cost)
 
 
 def _outgrown(bands: list[list[Patch]]) -> int:
@@ -265,8 +260,7 @@ class _Need:
         latents, synthesis = self._latents_stage(way), self._synthesis_stage(way)
         stages = max(latents, synthesis) if way.lean else latents + synthesis
         needed = FIXED + self._symbols() + self._rows(way) + stages
-        parts = (way.latent_columns, way.latent_rows, way.latent_rows_at_once)
-        return DecodePlan(way.patch, way.workers, way.lean, *parts, int(needed))
+        return DecodePlan(way.patch, way.workers, way.lean, way.parts, int(needed))
 
     def _symbols(self) -> float:
         picture = self.stream.picture
@@ -283,7 +277,7 @@ class _Need:
         if holds_all_latents(picture):
             latents: float = WHOLE_LATENT_BYTES * samples
         else:
-            held = min(max(way.rows, way.latent_rows) * LATENT_GRID, picture.height)
+            held = min(max(way.rows, way.parts.rows_ahead) * LATENT_GRID, picture.height)
             latents = (LATENT_BYTES * held + PSI_BYTES) * width
         if not streams_rows(self.stream, self.filters):
             return latents + WHOLE_PICTURE_BYTES * samples
@@ -292,8 +286,8 @@ class _Need:
 
     def _latents_stage(self, way: _Way) -> float:
         picture = self.stream.picture
-        rows = min((max(way.rows, way.latent_rows_at_once) + PART_MARGIN) * LATENT_GRID, picture.height)
-        columns = min((min(way.latent_columns, way.width) + PART_MARGIN) * LATENT_GRID, picture.width)
+        rows = min((max(way.rows, way.parts.rows) + PART_MARGIN) * LATENT_GRID, picture.height)
+        columns = min((min(way.parts.columns, way.width) + PART_MARGIN) * LATENT_GRID, picture.width)
         return self.networks.latents + PART_BYTES * rows * columns
 
     def _synthesis_stage(self, way: _Way) -> float:

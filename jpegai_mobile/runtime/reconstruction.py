@@ -19,7 +19,7 @@ from ..image.colour import Samples, sample_type
 from ..image.planes import Planes, cropped
 from ..native.samples import yuv_to_rgb
 from .dependent_regions import decode_psi
-from .latent_source import COLUMNS_AT_ONCE, LatentSource, latent_source
+from .latent_source import AS_ASKED_FOR, LatentParts, LatentSource, latent_source
 from .model_networks import NetworkPool
 from .patches import last_latent_row, plan_bands
 from .progress import Listener, Progress
@@ -64,12 +64,8 @@ class Reconstruction:
     networks: NetworkPool
     patch: tuple[int, int] | None
     """Largest (rows, columns) of latents in one run; None takes whole tiles."""
-    latent_columns: int = COLUMNS_AT_ONCE
-    """Latents that are decoded side by side at a time."""
-    latent_rows: int = 0
-    """Rows of latents that are decoded ahead of their bands."""
-    latent_rows_at_once: int = 0
-    """Of those, rows that are decoded at a time."""
+    parts: LatentParts = AS_ASKED_FOR
+    """In which latents are decoded."""
     only: Rectangle | None = None
     """What may be asked for, in displayed luma samples; None is all."""
     skipped: frozenset[int] = frozenset()
@@ -161,10 +157,8 @@ class Reconstruction:
             self.symbols,
             self.stream.tools,
             self.networks.shared,
-            self.latent_columns,
-            self.latent_rows,
+            self.parts,
             last_latent_row(picture, self.operating_point, wanted),
-            self.latent_rows_at_once,
         )
 
     def planes(self, listener: Listener | None = None) -> Planes:
