@@ -27,7 +27,6 @@ from jpegai_mobile.bench.stages import ENTROPY, NETWORKS, REST, StageClock, deco
 from jpegai_mobile.cli.usage import byte_count
 from jpegai_mobile.image.planes import join_bands
 from jpegai_mobile.runtime.memory_budget import NO_LIMIT
-from jpegai_mobile.runtime.model_networks import NetworkPool
 from jpegai_mobile.runtime.reconstruction import Reconstruction
 
 RIVALS: dict[str, MakeSession] = {
@@ -102,8 +101,7 @@ def rival(decoder: Decoder, data: bytes, name: str, networks: RivalNetworks) -> 
 
 def with_networks(plain: Reconstruction, networks: RivalNetworks) -> Reconstruction:
     """The same reconstruction with other networks, on whole tiles."""
-    pool = NetworkPool(networks, (networks,))
-    return Reconstruction(plain.stream, plain.symbols, pool, None, plain.parts)
+    return Reconstruction(plain.stream, plain.symbols, networks, None, plain.parts)
 
 
 def _unlimited(operating_point: str) -> DecodeOptions:
@@ -130,7 +128,7 @@ def measure_stream(path: Path, options: argparse.Namespace, decoder: Decoder) ->
     ]
     first = decoder.reconstruct(data, _unlimited("bop"))
     for name in options.rivals.split(","):
-        networks = RivalNetworks(first.networks.shared, options.weights, RIVALS[name], options.threads)
+        networks = RivalNetworks(first.networks, options.weights, RIVALS[name], options.threads)
         check_pictures_are_equal(decoder, data, networks, name)
         contenders.append(rival(decoder, data, name, networks))
     for contender in contenders:

@@ -37,7 +37,7 @@ def main() -> None:
         tables = bundle.entropy_model_bytes(picture.model_id)
         whole = Rectangle(0, 0, *picture.sizes.latent)
         latents = reconstruction.latents.window(whole)
-        networks = reconstruction.networks.shared
+        networks = reconstruction.networks
         runs = {
             "native, symbols for a decode": lambda: run_symbol_decoding(data, reconstruction.stream, tables),
             "native, all trace arrays": lambda: run_entropy_stage(data, tables, EntropyOptions("native")),

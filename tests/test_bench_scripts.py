@@ -27,7 +27,7 @@ def test_other_runtimes_decode_the_same_picture(module: str, session: str, tmp_p
     assert convert([str(WEIGHTS), "-o", str(tmp_path / "own.bundle"), "--operating-points", "bop"]) == 0
     with open_bundle(tmp_path / "own.bundle") as bundle:
         decoder, data = Decoder(bundle), PHOTO.read_bytes()
-        ours = decoder.reconstruct(data, DecodeOptions(num_threads=1)).networks.shared
+        ours = decoder.reconstruct(data, DecodeOptions(num_threads=1)).networks
         make = getattr(compare_runtimes, session)
         compare_runtimes.check_pictures_are_equal(decoder, data, RivalNetworks(ours, WEIGHTS, make, 1), module)
         with pytest.raises(SystemExit, match="another picture"):

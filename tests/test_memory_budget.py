@@ -131,7 +131,7 @@ def test_without_a_limit_nothing_is_refused(files: tuple[Path, Path]) -> None:
     networks = PreparedBytes(20 << 20, 8 << 20)
 
     def plan(limit: int | None) -> DecodePlan:
-        return plan_decode(large, 6_000_000, "bop", "float32", networks, 2, limit)
+        return plan_decode(large, 6_000_000, "bop", "float32", networks, limit)
 
     least = plan(None).bytes_needed
     assert DEFAULT_LIMIT < least < plan(NO_LIMIT).bytes_needed

@@ -1,4 +1,4 @@
-"""Patches: whatever their size and however many are computed at a time, the picture is the same bit for bit."""
+"""Patches: whatever their size and the number of threads, the picture is the same bit for bit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jpegai_mobile.codestream.picture_header import PictureHeader
 from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.image.planes import join_bands
 from jpegai_mobile.runtime.latent_source import DecodedLatents, LatentParts, Latents, LatentSource
-from jpegai_mobile.runtime.model_networks import NetworkPool
+from jpegai_mobile.runtime.model_networks import LATENTS
 from jpegai_mobile.runtime.patches import plan_bands
 from jpegai_mobile.runtime.synthesis import synthesise_bands
 
@@ -82,7 +82,7 @@ def test_latents_decoded_in_narrow_parts_are_the_same(name: str, columns: int) -
     data = Path(CONFORMANCE / "streams" / name / "stream.jai").read_bytes()
     reconstruction = conformance_decoder().reconstruct(data, DecodeOptions())
     whole = Rectangle(0, 0, *reconstruction.stream.picture.sizes.latent)
-    source = DecodedLatents(reconstruction.symbols, reconstruction.stream.tools, reconstruction.networks.shared)
+    source = DecodedLatents(reconstruction.symbols, reconstruction.stream.tools, reconstruction.networks)
     expected = source.window(whole)
     narrow = replace(source, parts=LatentParts(columns))
     for ours, theirs in zip(narrow.window(whole), expected, strict=True):
@@ -96,7 +96,7 @@ def test_latents_decoded_ahead_are_the_same(name: str, ahead: int) -> None:
     data = Path(CONFORMANCE / "streams" / name / "stream.jai").read_bytes()
     reconstruction = conformance_decoder().reconstruct(data, DecodeOptions())
     rows, columns = reconstruction.stream.picture.sizes.latent
-    source = DecodedLatents(reconstruction.symbols, reconstruction.stream.tools, reconstruction.networks.shared)
+    source = DecodedLatents(reconstruction.symbols, reconstruction.stream.tools, reconstruction.networks)
     expected = [part.copy() for part in source.window(Rectangle(0, 0, rows, columns))]
     eager = replace(source, parts=LatentParts(rows=ahead // 2, rows_ahead=ahead), last_row=rows - 1)
     for top in range(0, rows, 5):
@@ -111,11 +111,11 @@ def test_networks_that_come_and_go_are_prepared_once_for_latents_decoded_ahead()
     decoder = conformance_decoder()
     whole = decoder.decode(data).planes
     reconstruction = decoder.reconstruct(data, DecodeOptions(patch=(1, 20)))
-    networks = replace(reconstruction.networks.shared, one_stage_at_a_time=True, _prepared={})
+    networks = replace(reconstruction.networks, one_stage_at_a_time=True, _prepared={}, _stage=LATENTS)
     releases: list[int] = []
     release = networks.release
     networks.release = lambda: releases.append(1) or release()  # type: ignore[method-assign]
-    lean = replace(reconstruction, networks=NetworkPool(networks, (networks,)), parts=LatentParts(rows_ahead=1000))
+    lean = replace(reconstruction, networks=networks, parts=LatentParts(rows_ahead=1000))
     assert np.array_equal(join_bands(lean.bands()).y, whole.y)
     assert len(releases) == 1
 
@@ -126,7 +126,7 @@ def test_latents_of_a_band_are_asked_for_once() -> None:
     reconstruction = conformance_decoder().reconstruct(data, DecodeOptions(patch=(16, 16)))
     picture, source = reconstruction.stream.picture, RecordingSource(reconstruction.latents)
     bands = list(plan_bands(picture, reconstruction.operating_point, reconstruction.patch))
-    for _ in synthesise_bands(bands, source, reconstruction.networks.synthesis, range(picture.width)):
+    for _ in synthesise_bands(bands, source, reconstruction.networks, range(picture.width)):
         pass
     assert len(bands) > 1 and max(len(band.strips) for band in bands) > 1
     assert source.windows == [band.latents for band in bands]

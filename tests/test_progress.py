@@ -62,11 +62,11 @@ def test_networks_of_one_stage_at_a_time_give_the_same_picture(monkeypatch: pyte
 
         def lean(*arguments: object) -> DecodePlan:
             plan = plan_decode(*arguments)  # type: ignore[arg-type]
-            return replace(plan, workers=1, lean=True)
+            return replace(plan, lean=True)
 
         monkeypatch.setattr("jpegai_mobile.runtime.decoder.plan_decode", lean)
         reconstruction = Decoder(bundle).reconstruct(data, PATCHES)
-        networks, most = reconstruction.networks.shared, set()
+        networks, most = reconstruction.networks, set()
         samples = View().rgb(reconstruction, listener=lambda *_: most.add(frozenset(networks.prepared())))
         assert np.array_equal(samples, expected)
         assert most == {frozenset(["synthesis"])}

@@ -55,7 +55,7 @@ def test_a_region_equals_the_crop(name: str, patch: tuple[int, int] | None, regi
 def test_a_region_computes_only_what_it_needs() -> None:
     data = (CONFORMANCE / "streams" / "bop_1300x1100_tiles" / "stream.jai").read_bytes()
     reconstruction = conformance_decoder().reconstruct(data, DecodeOptions(patch=(16, 16)))
-    networks, computed = reconstruction.networks.synthesis[0], []
+    networks, computed = reconstruction.networks, []
     synthesis = networks.synthesis_luma
     networks.synthesis_luma = lambda latent, extent: computed.append(extent) or synthesis(latent, extent)
     try:

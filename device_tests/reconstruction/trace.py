@@ -32,7 +32,7 @@ def write_reconstruction(decoder: Decoder, data: bytes, precision: str | None) -
 
 def reconstruction_records(reconstruction: Reconstruction) -> Iterator[Record]:
     """The records of such a trace."""
-    yield Record(PRECISION, np.frombuffer(reconstruction.networks.shared.precision.encode(), np.uint8))
+    yield Record(PRECISION, np.frombuffer(reconstruction.networks.precision.encode(), np.uint8))
     for name, values in reconstruction.float_arrays(latents=True, planes=True).items():
         yield from _records(name, values)
 

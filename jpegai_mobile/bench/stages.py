@@ -25,7 +25,7 @@ from ..image.output import RowWriter, open_writer
 from ..image.planes import Planes
 from ..runtime.decoder import DecodeOptions, Decoder
 from ..runtime.latent_source import Latents, LatentSource
-from ..runtime.model_networks import ModelNetworks, NetworkPool, Size
+from ..runtime.model_networks import ModelNetworks, Size
 from ..runtime.progress import Listener
 from ..runtime.reconstruction import Reconstruction
 from ..runtime.view import View
@@ -107,9 +107,8 @@ class ObservedReconstruction(Reconstruction):
     @classmethod
     def of(cls, real: Reconstruction, clock: StageClock) -> ObservedReconstruction:
         """The same reconstruction, observed."""
-        shared = ObservedNetworks(real.networks.shared, clock)
-        pool = NetworkPool(shared, tuple(ObservedNetworks(each, clock) for each in real.networks.synthesis))
-        return cls(real.stream, real.symbols, pool, real.patch, real.parts, real.only, real.skipped, clock)
+        networks = ObservedNetworks(real.networks, clock)
+        return cls(real.stream, real.symbols, networks, real.patch, real.parts, real.only, real.skipped, clock)
 
     @cached_property
     def latents(self) -> LatentSource:

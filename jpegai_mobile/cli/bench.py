@@ -145,7 +145,7 @@ def _labels(path: str, data: bytes, decoder: Decoder, choice: DecodeOptions) -> 
     """The first cells of a row: what was decoded, and how."""
     reconstruction = decoder.reconstruct(data, choice)
     height, width = reconstruction.stream.picture.display_size
-    point, precision = reconstruction.operating_point, reconstruction.networks.shared.precision
+    point, precision = reconstruction.operating_point, reconstruction.networks.precision
     limit = {None: "default", NO_LIMIT: "none"}.get(choice.memory_limit, choice.memory_limit)
     cells = (printable(Path(path).name), width, height, len(data), point, precision, choice.num_threads, limit)
     return tuple(map(str, cells))

@@ -132,7 +132,7 @@ def _decode_options(options: argparse.Namespace) -> DecodeOptions:
 
 def _print_stats(reconstruction: Reconstruction, stream_bytes: int, parsing: float, reconstructing: float) -> None:
     height, width = reconstruction.stream.picture.display_size
-    networks = reconstruction.networks.shared
+    networks = reconstruction.networks
     seconds = parsing + reconstructing
     print(
         f"{width} x {height}, {stream_bytes} bytes ({8 * stream_bytes / (width * height):.3f} bit per pixel), "

@@ -79,7 +79,7 @@ class Refinement:
         )
         bands = plan_bands(header, self.operating_point, (PATCH, PATCH))
         columns = range(header.width)
-        for band, samples in synthesise_bands(bands, latents, [decoder], columns, _eight_bits, np.uint8):
+        for band, samples in synthesise_bands(bands, latents, decoder, columns, _eight_bits, np.uint8):
             rows = slice(band.rows.start, band.rows.stop)
             # Bands of subsampled pictures start at even rows.
             of_chroma = slice(band.rows.start // vertical, -(-band.rows.stop // vertical))

@@ -17,8 +17,8 @@ from ..latent.model_tables import EntropyModel
 from .bundle import Bundle
 from .entropy_engine import ENGINES, EntropyOptions, run_symbol_decoding
 from .manifest import PRECISIONS
-from .memory_budget import NO_LIMIT, DecodePlan, plan_decode
-from .model_networks import ModelNetworks, NetworkPool
+from .memory_budget import NO_LIMIT, plan_decode
+from .model_networks import ModelNetworks
 from .progress import Listener
 from .reconstruction import Reconstruction, samples_are_independent, skipped_regions
 from .symbols import Symbols
@@ -90,7 +90,7 @@ class Decoder:
     """Decodes streams with one bundle; prepared networks are kept from one picture to the next."""
 
     bundle: Bundle
-    _networks: dict[tuple[int, str, str, int, int, bool], NetworkPool] = field(default_factory=dict)
+    _networks: dict[tuple[int, str, str, int, bool], ModelNetworks] = field(default_factory=dict)
     _entropy_models: dict[int, tuple[bytes, EntropyModel]] = field(default_factory=dict)
 
     def decode(
@@ -127,7 +127,6 @@ class Decoder:
             point,
             precision,
             self.bundle.prepared_bytes(model_id, point, precision),
-            options.num_threads,
             options.memory_limit,
             options.patch,
             options.filters,
@@ -142,7 +141,8 @@ class Decoder:
         )
         decoded = run_symbol_decoding(data, stream, tables, entropy)
         symbols = Symbols(stream.picture, model, decoded)
-        networks = self._networks_for(model_id, point, precision, options.num_threads, plan)
+        key = (model_id, point, precision, options.num_threads, plan.lean)
+        networks = self._networks.setdefault(key, ModelNetworks(self.bundle, *key))
         return Reconstruction(stream, symbols, networks, plan.patch, plan.parts, region, skipped)
 
     def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:
@@ -160,15 +160,6 @@ class Decoder:
             tables = self.bundle.entropy_model_bytes(model_id)
             self._entropy_models[model_id] = tables, EntropyModel.from_bytes(tables)
         return self._entropy_models[model_id]
-
-    def _networks_for(self, model: int, point: str, precision: str, threads: int, plan: DecodePlan) -> NetworkPool:
-        """Networks for every patch that is computed at a time; those of the last picture, where they serve again."""
-        key = (model, point, precision, threads, plan.workers, plan.lean)
-        if key not in self._networks:
-            shared = ModelNetworks(self.bundle, model, point, precision, threads, plan.lean)
-            single = [ModelNetworks(self.bundle, model, point, precision, 1) for _ in range(plan.workers)]
-            self._networks[key] = NetworkPool(shared, tuple(single) if plan.workers > 1 else (shared,))
-        return self._networks[key]
 
 
 def _choose_operating_point(stream: CodeStream, bundle: Bundle, wanted: str | None) -> str:

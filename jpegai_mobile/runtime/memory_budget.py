@@ -56,8 +56,6 @@ ELEMENT_SIZE = {
     **{(point, "int8mixed"): 0.85 for point in ARENA_FACTOR},
 }
 """Size of synthesis activations relative to float32, by operating point and precision (1 for those not listed)."""
-WORKER = 6 * MEBI
-"""What the heap of every further thread leaves unused."""
 WINDOW_BYTES = 24
 """Latents going in and samples coming out, per luma sample of a window."""
 ROW_BYTES = {True: 3, False: 12}
@@ -88,10 +86,6 @@ LATENT_ROWS = (1 << 20, 256, 128, 64, 0)
 """Rows of latents that may be decoded ahead of their bands."""
 PREPARING_COST = 150_000
 """Time of preparing the networks of both stages once, in luma samples of synthesis."""
-WORKER_GAIN = 0.15
-"""What another patch at a time gains over another thread inside of networks: an assumption for many threads.
-
-Of two it is not so: there `benchmarks.worker_gain` measured -0.05 to -0.03."""
 SLACK = 1.25
 """How much more than the least memory a decode may take, for time, where the default limit is out of reach."""
 
@@ -102,8 +96,6 @@ class DecodePlan:
 
     patch: tuple[int, int]
     """Largest (rows, columns) of latents in one run."""
-    workers: int
-    """Patches that are computed at a time; with one, its networks use all threads."""
     lean: bool
     """Whether only the networks of one stage are in memory at a time."""
     parts: LatentParts
@@ -118,7 +110,6 @@ def plan_decode(
     operating_point: str,
     precision: str,
     networks: PreparedBytes,
-    workers: int,
     limit: int | None,
     patch: tuple[int, int] | None = None,
     filters: bool = True,
@@ -127,13 +118,12 @@ def plan_decode(
     """The fastest plan within `limit` bytes above the idle interpreter.
 
     Without a limit, the fastest one within DEFAULT_LIMIT, or where there is none, within little more than the least.
-    `workers` is the most patches at a time, `patch` a window that the caller insists on, `region` all that will be
-    asked for (luma samples; None: the picture). Raises LimitExceeded when nothing fits the limit, before anything is
-    allocated.
+    `patch` is a window that the caller insists on, `region` all that will be asked for (luma samples; None: the
+    picture). Raises LimitExceeded when nothing fits the limit, before anything is allocated.
     """
     wanted = region or Rectangle(0, 0, stream.picture.height, stream.picture.width)
     need = _Need(stream, stream_bytes, operating_point, precision, networks, filters, wanted)
-    ways = sorted(_ways(stream.picture, operating_point, workers, patch, wanted), key=lambda way: way.time)
+    ways = sorted(_ways(stream.picture, operating_point, patch, wanted), key=lambda way: way.cost)
     goal = DEFAULT_LIMIT if limit is None else limit
     fitting = next((plan for plan in map(need.plan, ways) if plan.bytes_needed <= goal), None)
     if fitting is not None:
@@ -159,20 +149,14 @@ class _Way:
     """Columns of the widest band, in latents."""
     outgrown: int
     """Latents in the largest window of a band that is followed by a band with larger ones."""
-    workers: int
     lean: bool
     parts: LatentParts
     cost: float
-    """Time of one thread, relative to windows without margins."""
-
-    @property
-    def time(self) -> float:
-        """What the cost comes to on all threads."""
-        return self.cost / (1 + WORKER_GAIN * (self.workers - 1))
+    """Time, relative to windows without margins."""
 
 
 def _ways(
-    picture: PictureHeader, operating_point: str, workers: int, patch: tuple[int, int] | None, wanted: Rectangle
+    picture: PictureHeader, operating_point: str, patch: tuple[int, int] | None, wanted: Rectangle
 ) -> Iterator[_Way]:
     """Everything that may be chosen."""
     known = set()
@@ -196,15 +180,14 @@ def _ways(
         for latent_columns in LATENT_COLUMNS:
             synthesis = computed / samples
             cost = synthesis + LATENTS_COST * _latents_cost(wanted, len(bands), latent_columns)
-            for count in sorted({min(workers, max(map(len, bands))), 1}):
-                yield _Way(window, rows, columns, width, outgrown, count, False, LatentParts(latent_columns), cost)
+            yield _Way(window, rows, columns, width, outgrown, False, LatentParts(latent_columns), cost)
             for ahead, times in prepared.items():
                 grows = outgrown if ahead else 0  # else every band has networks of its own
                 for at_once, runs in {0: len(bands), ahead: times}.items():
                     parts = LatentParts(latent_columns, at_once, ahead)
                     cost = synthesis + PREPARING_COST * times / samples
                     cost += LATENTS_COST * _latents_cost(wanted, runs, latent_columns)
-                    yield _Way(window, rows, columns, width, grows, 1, True, parts, cost)
+                    yield _Way(window, rows, columns, width, grows, True, parts, cost)
 
 
 def _outgrown(bands: list[list[Patch]]) -> int:
@@ -260,7 +243,7 @@ class _Need:
         latents, synthesis = self._latents_stage(way), self._synthesis_stage(way)
         stages = max(latents, synthesis) if way.lean else latents + synthesis
         needed = FIXED + self._symbols() + self._rows(way) + stages
-        return DecodePlan(way.patch, way.workers, way.lean, way.parts, int(needed))
+        return DecodePlan(way.patch, way.lean, way.parts, int(needed))
 
     def _symbols(self) -> float:
         picture = self.stream.picture
@@ -295,7 +278,7 @@ class _Need:
         per_sample = arena * _synthesis_bytes(self.operating_point) + WINDOW_BYTES
         window = way.rows * way.columns * LATENT_GRID**2
         outgrown = way.outgrown * LATENT_GRID**2 * arena * _synthesis_bytes(self.operating_point, (Component.LUMA,))
-        return way.workers * (self.networks.synthesis + window * per_sample + outgrown) + (way.workers - 1) * WORKER
+        return self.networks.synthesis + window * per_sample + outgrown
 
 
 @cache

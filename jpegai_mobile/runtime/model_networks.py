@@ -96,13 +96,3 @@ class ModelNetworks:
             runner.close()
         self._prepared.clear()
         give_back_freed_memory()
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkPool:
-    """The networks of a decode, prepared as often as patches are computed at a time."""
-
-    shared: ModelNetworks
-    """For latents and filters: one run at a time, with all threads."""
-    synthesis: tuple[ModelNetworks, ...]
-    """One per patch that is computed at a time; the shared ones where that is one."""

@@ -20,7 +20,7 @@ from ..image.planes import Planes, cropped
 from ..native.samples import yuv_to_rgb
 from .dependent_regions import decode_psi
 from .latent_source import AS_ASKED_FOR, LatentParts, LatentSource, latent_source
-from .model_networks import NetworkPool
+from .model_networks import ModelNetworks
 from .patches import last_latent_row, plan_bands
 from .progress import Listener, Progress
 from .symbols import Symbols
@@ -61,7 +61,7 @@ class Reconstruction:
 
     stream: CodeStream
     symbols: Symbols
-    networks: NetworkPool
+    networks: ModelNetworks
     patch: tuple[int, int] | None
     """Largest (rows, columns) of latents in one run; None takes whole tiles."""
     parts: LatentParts = AS_ASKED_FOR
@@ -80,7 +80,7 @@ class Reconstruction:
     @property
     def operating_point(self) -> str:
         """The synthesis transform in use."""
-        return self.networks.shared.operating_point
+        return self.networks.operating_point
 
     def streams_rows(self, filters: bool = True) -> bool:
         """Whether rows can be finished one band after the other: no step looks at the whole picture."""
@@ -134,7 +134,7 @@ class Reconstruction:
         plan = plan_bands(self.stream.picture, self.operating_point, self.patch, region)
         columns = range(region.left, region.right)
         progress = Progress(region.height * region.width, listener)
-        bands = synthesise_bands(plan, self.latents, self.networks.synthesis, columns, finish, dtype, progress.advance)
+        bands = synthesise_bands(plan, self.latents, self.networks, columns, finish, dtype, progress.advance)
         for band, samples in bands:
             first, last = max(region.top, band.rows.start), min(region.bottom, band.rows.stop)
             for top in range(first - band.rows.start, last - band.rows.start, ROWS_AT_ONCE):
@@ -156,7 +156,7 @@ class Reconstruction:
         return latent_source(
             self.symbols,
             self.stream.tools,
-            self.networks.shared,
+            self.networks,
             self.parts,
             last_latent_row(picture, self.operating_point, wanted),
         )
@@ -179,7 +179,7 @@ class Reconstruction:
             self.stream.tools,
             self.stream.picture,
             self.symbols.decoded.lef_sigma,
-            self.networks.shared.eicci,
+            self.networks.eicci,
             self.operating_point,
             filters,
         )
@@ -188,7 +188,7 @@ class Reconstruction:
         """Trace arrays of this stage by name: `psi_*` and `y_hat_*` [channel, row, column], `plane_*`."""
         named: dict[str, Array] = {}
         if latents:
-            psi = decode_psi(self.symbols, self.networks.shared)
+            psi = decode_psi(self.symbols, self.networks)
             y_hat = self.latents.window(Rectangle(0, 0, *self.stream.picture.sizes.latent))
             for i in Component:
                 named[f"psi_{i.suffix}"] = psi[i].transpose(2, 0, 1)

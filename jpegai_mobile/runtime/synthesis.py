@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -32,7 +30,7 @@ def interleaved(planes: Planes) -> Array:
 def synthesise_bands(
     bands: Iterable[Band],
     source: LatentSource,
-    networks: Sequence[ModelNetworks],
+    networks: ModelNetworks,
     columns: range,
     finish: Finish = interleaved,
     dtype: DTypeLike = np.float32,
@@ -41,42 +39,29 @@ def synthesise_bands(
     """Every band with its samples: float32 [row, column, (Y, U, V)], 0..255, chroma at full resolution.
 
     `columns` are those of the picture that a band holds. `finish` converts samples to `dtype`, where something smaller
-    than floats is wanted. Whoever lets go of the array of a band before asking for the next one saves its memory. One
-    patch is computed per element of `networks` at a time; the result does not depend on how many there are. `on_patch`
-    is told how many samples were added; an exception of it ends the work.
+    than floats is wanted. Whoever lets go of the array of a band before asking for the next one saves its memory.
+    `on_patch` is told how many samples were added; an exception of it ends the work.
     """
-    idle: SimpleQueue[ModelNetworks] = SimpleQueue()
-    for one in networks:
-        idle.put(one)
-
-    def compute(work: tuple[Patch, Rectangle, Latents]) -> tuple[Rectangle, NDArray[Any]]:
-        patch, window, latents = work
-        one = idle.get()
-        try:
-            return patch.core, _synthesise_patch(patch, window, latents, one, finish, dtype)
-        finally:
-            idle.put(one)
-
-    with ThreadPoolExecutor(len(networks)) as pool:
-        run: Callable[..., Iterator[tuple[Rectangle, NDArray[Any]]]] = pool.map if len(networks) > 1 else map
-        for band in bands:
-            work = _work(band, source.window(band.latents))
-            rows = np.empty((len(band.rows), len(columns), 3), dtype)  # not before there are latents
-            place = Rectangle(band.rows.start, columns.start, band.rows.stop, columns.stop)
-            for core, samples in run(compute, work):
-                kept = core.intersection(place)
-                rows[kept.relative_to(place).slices] = samples[kept.relative_to(core).slices]
-                if on_patch is not None:
-                    on_patch(kept.height * kept.width)
-            yield band, rows
-            del rows
+    for band in bands:
+        latents = source.window(band.latents)
+        rows = np.empty((len(band.rows), len(columns), 3), dtype)  # not before there are latents
+        place = Rectangle(band.rows.start, columns.start, band.rows.stop, columns.stop)
+        for patch in _large_ones_first(band):
+            samples = _synthesise_patch(patch, band.latents, latents, networks, finish, dtype)
+            kept = patch.core.intersection(place)
+            rows[kept.relative_to(place).slices] = samples[kept.relative_to(patch.core).slices]
+            del samples
+            if on_patch is not None:
+                on_patch(kept.height * kept.width)
+        del latents  # whose memory the next ones take
+        yield band, rows
+        del rows
 
 
-def _work(band: Band, latents: Latents) -> Iterator[tuple[Patch, Rectangle, Latents]]:
-    """Patches with the latents of their band, large ones first: a network that grows needs old and new memory."""
+def _large_ones_first(band: Band) -> list[Patch]:
+    """The patches of a band: a network that grows needs old and new memory."""
     patches = (patch for strip in band.strips for patch in strip.patches)
-    for patch in sorted(patches, key=lambda patch: -patch.latents.height * patch.latents.width):
-        yield patch, band.latents, latents
+    return sorted(patches, key=lambda patch: -patch.latents.height * patch.latents.width)
 
 
 def _synthesise_patch(
