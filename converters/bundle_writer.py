@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -60,9 +61,14 @@ class BundleWriter:
 
     @staticmethod
     def check_target(path: Path) -> None:
-        """Raise ConversionError where `write` would, because something that is no bundle is in the way."""
-        if path.exists() and not _may_replace(path):
+        """Raise ConversionError where `write` would: something else is in the way, or nothing can be made there."""
+        if os.path.exists(path) and not _may_replace(path):
             raise ConversionError(f"{path}: exists and is no model bundle; not replaced")
+        folder = next(each for each in path.absolute().parents if os.path.exists(each))
+        if not os.path.isdir(folder):
+            raise ConversionError(f"{path}: {os.strerror(errno.ENOTDIR)}")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise ConversionError(f"{path}: {os.strerror(errno.EACCES)}")
 
     def write(self, path: Path, source: Mapping[str, str], licence: str) -> dict[str, int]:
         """Write a folder, or a zip when `path` ends in .zip; file name -> bytes of what was written.

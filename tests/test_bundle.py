@@ -128,6 +128,15 @@ def test_a_bundle_is_replaced_as_a_whole(tmp_path: Path, name: str) -> None:
         assert len(list(path.iterdir())) == 2
 
 
+def test_a_folder_that_takes_no_files_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    BundleWriter.check_target(tmp_path / "new" / "folder" / "a.bundle")
+    asked: list[Path] = []
+    monkeypatch.setattr("os.access", lambda path, mode: bool(asked.append(path)))
+    with pytest.raises(ConversionError, match=r"a\.bundle: Permission denied"):
+        BundleWriter.check_target(tmp_path / "new" / "folder" / "a.bundle")
+    assert asked == [tmp_path]
+
+
 def test_what_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
