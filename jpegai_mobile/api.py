@@ -93,7 +93,7 @@ def encode(
     2) of theirs; `background` is a colour behind transparent samples, `roi` (uint8 or bool [row, column], or an image)
     is white where details matter most. Metadata that a code stream has no place for, and a size that is out of reach,
     give an EncodeWarning. Raises PictureError, BundleError, or
-    ValueError for options that make no sense.
+    ValueError for options that make no sense, the background among them.
     """
     # Pillow and the encoder are not loaded for those who only decode.
     from .encoder.encoder import Encoder

@@ -23,7 +23,7 @@ from .codestream.heif import code_stream_of, is_heif
 from .codestream.stream import DEFAULT_MAX_SAMPLES, read_code_stream
 from .encoder.encoder import Encoder
 from .encoder.options import EncodeOptions
-from .encoder.pictures import picture_from_image
+from .encoder.pictures import source_picture
 from .errors import EncodeWarning, InvalidStream, JpegAiError, Unsupported
 from .image.planes import join_bands
 from .image.scaling import FACTORS, scaled_size
@@ -101,11 +101,17 @@ def _save(image: Image.Image, target: IO[bytes], filename: str | bytes) -> None:
     """`Image.save`: quality 1..100 or bpp, background, and every field of EncodeOptions as a keyword.
 
     Metadata that a code stream has no place for gives an EncodeWarning, whether the image or a keyword brings it.
+    Raises what Pillow's own formats do: ValueError for keywords that make no sense, OSError for what cannot be written.
     """
     choices: dict[str, Any] = dict(image.encoderinfo)
-    picture = picture_from_image(image, choices.pop("background", None))
+    background = choices.pop("background", None)
     known = {name: choices[name] for name in EncodeOptions.__dataclass_fields__ if name in choices}
-    encoded = _encoder(_bundle).encode(picture, EncodeOptions(**known))
+    options = EncodeOptions(**known)
+    try:
+        picture = source_picture(image, background)
+        encoded = _encoder(_bundle).encode(picture, options)
+    except JpegAiError as error:
+        raise OSError(str(error)) from error
     ignored = sorted(name for name, value in choices.items() if value and name not in known)
     notes = [f"save: {', '.join(ignored)} was ignored"] if ignored else []
     for note in (*picture.notes, *encoded.notes, *notes):

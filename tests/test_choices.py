@@ -94,7 +94,7 @@ def test_arguments_of_another_type_are_named() -> None:
     with pytest.raises(TypeError, match="mask is str, neither an array nor a Pillow image"):
         mask_of(wrong)
     for background in (5, "no colour", (255, 255, 255)):
-        with pytest.raises(PictureError, match=r"background .* is not a colour"):
+        with pytest.raises(ValueError, match=r"background .* is not a colour"):
             source_picture(samples, background)  # type: ignore[arg-type]
     for bundle in (5, b"x", ""):
         with pytest.raises(BundleError, match="is not the path of a model bundle"):

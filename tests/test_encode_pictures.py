@@ -106,7 +106,7 @@ def test_transparency_needs_a_background() -> None:
         with pytest.raises(PictureError, match=r"^x: transparency .*--background"):
             picture_from_bytes(data, "x")
         assert tuple(picture_from_bytes(data, "x", "#102030").samples[0, 0]) == (0x10, 0x20, 0x30)
-    with pytest.raises(PictureError, match="'bleu' is not a colour"):
+    with pytest.raises(ValueError, match=r"^background 'bleu' is not a colour"):
         picture_from_bytes(data, "x", "bleu")
     palette = Image.new("P", (4, 4))
     palette.info["transparency"] = 0

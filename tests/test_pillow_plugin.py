@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,10 +47,33 @@ def test_bpp_and_background() -> None:
     image = Image.fromarray(photo().samples).convert("RGBA")
     image.putalpha(128)
     buffer = io.BytesIO()
-    with pytest.raises(jpegai_mobile.PictureError, match="transparency"):
-        image.save(buffer, "JPEGAI")
     image.save(buffer, "JPEGAI", bpp=0.4, background="white")
     assert len(buffer.getvalue()) * 8 / (image.width * image.height) == pytest.approx(0.4, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("mode", "keywords", "error", "text"),
+    [
+        ("RGB", {"bpp": "x"}, ValueError, "bpp 'x' is not a number above 0"),
+        ("RGB", {"bpp": None, "quality": "x"}, ValueError, "quality 'x' is not a whole number"),
+        ("RGB", {"background": "bleu"}, ValueError, "background 'bleu' is not a colour"),
+        ("RGB", {"model": 3}, OSError, "cannot encode with model 3"),
+        ("RGBA", {}, OSError, "transparency has no place"),
+        ("F", {}, OSError, "floating point samples"),
+    ],
+)
+def test_errors_are_those_of_pillow(
+    mode: str, keywords: dict[str, Any], error: type[Exception], text: str, tmp_path: Path
+) -> None:
+    """As of `save` to other formats: ValueError for a keyword, OSError for all else; no file is left behind."""
+    with pytest.raises(error, match=text):
+        Image.new(mode, (64, 64)).save(tmp_path / "a.jai", **keywords)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(OSError, match="No such file"):
+        Image.new("RGB", (64, 64)).save(tmp_path / "absent" / "a.jai")
+    pillow_plugin.use_bundle("/nowhere")
+    with pytest.raises(OSError, match="/nowhere: no such model bundle"):
+        Image.new("RGB", (64, 64)).save(tmp_path / "a.jai")
 
 
 def test_metadata_is_not_dropped_silently(tmp_path: Path) -> None:

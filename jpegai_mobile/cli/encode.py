@@ -23,7 +23,7 @@ from ..encoder.options import (
     ROI_STRENGTHS,
     EncodeOptions,
 )
-from ..encoder.pictures import mask_from_bytes, picture_from_bytes
+from ..encoder.pictures import colour, mask_from_bytes, picture_from_bytes
 from ..encoder.yuv_picture import STORED_AS, yuv_from_bytes
 from ..image.chroma import SUPPORTED_FORMATS
 from ..image.output_stream import output_stream
@@ -110,7 +110,9 @@ def _add_rate(group: Any) -> None:
 
 def _add_source(group: Any) -> None:
     """What is made of the picture before it is coded."""
-    group.add_argument("--background", metavar="COLOUR", help="colour behind transparent samples: a name or #rrggbb")
+    group.add_argument(
+        "--background", type=_colour, metavar="COLOUR", help="colour behind transparent samples: a name or #rrggbb"
+    )
     group.add_argument(
         "--chroma", type=_chroma_format, metavar="FORMAT", help="code chroma as 444, 422 or 420 (default: the source's)"
     )
@@ -261,6 +263,14 @@ def _two_numbers(text: str, form: str) -> tuple[int, int]:
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not {form}")
     return int(parts[0]), int(parts[1])
+
+
+def _colour(text: str) -> str:
+    try:
+        colour(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _chroma_format(text: str) -> Subsampling:

@@ -85,7 +85,9 @@ class SourcePicture:
 
 
 def picture_from_bytes(data: bytes, name: str, background: str | None = None) -> SourcePicture:
-    """A picture file that Pillow reads; `name` is what errors call it. Raises PictureError."""
+    """A picture file that Pillow reads; errors call it `name`. Raises PictureError, or ValueError (`colour`)."""
+    if background is not None:
+        colour(background)
     with _named(name), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a picture is good, or an error says what is wrong
         with Image.open(io.BytesIO(data)) as image:
@@ -120,10 +122,10 @@ def source_picture(
 ) -> SourcePicture | YuvPicture:
     """A picture of any kind; see `picture_from_array`, `picture_from_image` and `picture_from_bytes`.
 
-    Raises PictureError, OSError, or TypeError for what is no picture.
+    Raises PictureError, OSError, ValueError (`colour`), or TypeError for what is no picture.
     """
     if background is not None:
-        _colour(background)  # what is wrong with it is said of opaque pictures too
+        colour(background)  # what is wrong with it is said of opaque pictures too
     if isinstance(picture, YuvPicture):
         return picture
     if isinstance(picture, np.ndarray):
@@ -161,7 +163,7 @@ def _hint(array: NDArray[Any]) -> str:
 
 
 def picture_from_image(image: Image.Image, background: str | None = None) -> SourcePicture:
-    """A Pillow image: upright, in sRGB, without transparency. Raises PictureError."""
+    """A Pillow image: upright, in sRGB, without transparency. Raises PictureError, or ValueError (`colour`)."""
     notes = list(_dropped_metadata(image))
     if image.getexif().get(_ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
@@ -229,7 +231,6 @@ def _ten_bit(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
 
 def _opaque(image: Image.Image, background: str | None) -> Image.Image:
     """The image without an alpha channel: in front of the background, or as it is when nothing shines through."""
-    colour = None if background is None else _colour(background)
     if "transparency" in image.info:
         image = image.convert("RGBA")
     image = _in_mode(image, _PROMOTED_MODE.get(image.mode, image.mode))
@@ -239,20 +240,20 @@ def _opaque(image: Image.Image, background: str | None) -> Image.Image:
     opaque_mode = image.mode.removesuffix("A")
     if alpha.getextrema()[0] == 255:
         return image.convert(opaque_mode)
-    if colour is None:
+    if background is None:
         raise PictureError("transparency has no place in JPEG AI; name a colour to put behind it (--background white)")
     image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, colour), image).convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, colour(background)), image).convert("RGB")
 
 
-def _colour(name: str) -> tuple[int, ...]:
-    """Red, green, blue and alpha of a colour; raises PictureError."""
+def colour(background: str) -> tuple[int, ...]:
+    """Red, green, blue and alpha of a background; raises ValueError that names what is no colour."""
     try:
-        colour = ImageColor.getcolor(name, "RGBA")
-    except (ValueError, AttributeError, TypeError) as error:
-        raise PictureError(f"background {name!r} is not a colour; use a name or #rrggbb") from error
-    assert isinstance(colour, tuple)
-    return colour
+        samples = ImageColor.getcolor(background, "RGBA")
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError(f"background {background!r} is not a colour; use a name or #rrggbb") from None
+    assert isinstance(samples, tuple)
+    return samples
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str | None]:
