@@ -2,6 +2,13 @@
 
 import sys
 
-from .cli import main
+from jpegai_mobile.cli.start import start
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line of this process; gives the exit code."""
+    return start("jpegai-devices", "device_tests.cli")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jpegai_mobile.cli.files import read_input
-from jpegai_mobile.cli.program import BAD_INPUT, INTERRUPTED, Parser, UsageError, fail, run_program, stream_named
+from jpegai_mobile.cli.program import BAD_INPUT, Parser, UsageError, fail, run_program, stream_named
+from jpegai_mobile.cli.start import INTERRUPTED
 from jpegai_mobile.cli.usage import positive
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.errors import JpegAiError

@@ -2,6 +2,13 @@
 
 import sys
 
-from .cli.main import main
+from .cli.start import start
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line of this process; gives the exit code."""
+    return start("jpegai", "jpegai_mobile.cli.main")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

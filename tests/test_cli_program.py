@@ -121,6 +121,24 @@ def test_closed_streams_are_named() -> None:
         assert (result.returncode, result.stderr) == (1, expected)
 
 
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [("jpegai_mobile", "jpegai"), ("converters", "jpegai-convert"), ("device_tests", "jpegai-devices")],
+)
+def test_an_interrupt_while_packages_are_imported_is_one_line(package: str, name: str) -> None:
+    script = f"""
+import runpy, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "numpy":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("{package}", run_name="__main__")
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert (result.returncode, result.stderr) == (130, f"{name}: interrupted\n")
+
+
 Main = Callable[[Sequence[str]], int]
 
 

@@ -18,8 +18,9 @@ from typing import NoReturn
 
 from ..errors import InvalidStream, JpegAiError, LimitExceeded, Unsupported
 from ..text import printable
+from .start import INTERRUPTED
 
-BAD_INPUT, USAGE, INTERRUPTED = 1, 2, 130
+BAD_INPUT, USAGE = 1, 2
 
 
 class UsageError(Exception):
