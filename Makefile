@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 OUT := out
 
 C_SOURCES = $(wildcard jpegai_mobile/native/*/*.c jpegai_mobile/native/*/*.h tests/fuzz/*.c tests/native_programs/*.c device_tests/*/*.c)
-PACKAGES := jpegai_mobile converters device_tests
+PACKAGES := jpegai_mobile converters device_tests picture_quality
 
 .PHONY: demo test lint fuzz format clean
 

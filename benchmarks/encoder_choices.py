@@ -5,7 +5,7 @@ python -m benchmarks.encoder_choices PICTURE... --bundle B --choices effort=1 ef
 
 A choice is a comma-separated list of fields of EncodeOptions (`effort=2,rvs=False`), or `default`. Pictures are reduced
 to `--side` and cut to multiples of 64 first. Time is that of the encodes alone, networks prepared; choices take turns.
-BD-rate (see `rate_distortion/curves.py`) is over RGB at BOP float32.
+BD-rate (see `picture_quality/curves.py`) is over RGB at BOP float32.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ from jpegai_mobile.codestream.components import Z_GRID
 from jpegai_mobile.encoder.pictures import SourcePicture
 from jpegai_mobile.image.chroma import to_444
 from jpegai_mobile.image.colour import yuv_to_rgb
-
-from .rate_distortion.curves import bd_rate, decibels
-from .rate_distortion.metrics import Picture, ms_ssim, psnr
+from picture_quality.curves import bd_rate, decibels
+from picture_quality.metrics import Picture, ms_ssim, psnr
 
 HEADER = ("picture", "choice", "seconds", "bpp_lowest", "bpp_highest", "bd_rate_psnr", "bd_rate_ms_ssim")
 Point = tuple[float, float, float]

@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.rate_distortion.metrics import psnr
 from converters.convert import Selection, convert
 from converters.open_checkpoints import open_checkpoints
 from jpegai_mobile.bench.results import write_result
@@ -32,6 +31,7 @@ from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.decoder import DecodeOptions, Decoder
 from jpegai_mobile.runtime.manifest import PRECISIONS
 from jpegai_mobile.runtime.network_runner import NetworkRunner
+from picture_quality.metrics import psnr
 
 RESULTS = Path(__file__).parent / "results"
 OPERATING_POINTS = ("sop", "bop")

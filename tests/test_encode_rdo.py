@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from benchmarks.rate_distortion import graphics
-from benchmarks.rate_distortion.curves import decibels
-from benchmarks.rate_distortion.metrics import ms_ssim
 from jpegai_mobile import EncodeOptions
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.encoder import refinement
@@ -20,6 +18,8 @@ from jpegai_mobile.entropy.coding_tables import residual_tables
 from jpegai_mobile.entropy.me_tans import encode_rows
 from jpegai_mobile.entropy.residual_masses import RESIDUAL_MASSES
 from jpegai_mobile.image.colour import yuv_to_rgb
+from picture_quality.curves import decibels
+from picture_quality.metrics import ms_ssim
 
 from .encoding import own_decoder, own_encoder, photo, psnr, random_picture
 

@@ -14,13 +14,14 @@ from PIL import Image
 
 from benchmarks.line_chart import Line, Panel, line_chart
 from benchmarks.rate_distortion import __main__ as command
-from benchmarks.rate_distortion import metrics, table
+from benchmarks.rate_distortion import table
 from benchmarks.rate_distortion.codecs import OURS, RATES, RIVALS, measure_ours, measure_rival
-from benchmarks.rate_distortion.curves import bd_rate, decibels, quality_at, similarity
 from benchmarks.rate_distortion.graphics import PICTURES, write_pictures
 from benchmarks.rate_distortion.plots import STYLES, rate_distortion_plot
 from benchmarks.rate_distortion.summary import BEST, Curves, report
 from benchmarks.rate_distortion.table import Measurement
+from picture_quality import metrics
+from picture_quality.curves import bd_rate, decibels, quality_at, similarity
 
 from .encoding import own_bundle_path, photo
 from .vectors import ROOT

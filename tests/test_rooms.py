@@ -57,6 +57,7 @@ def test_rooms_use_what_the_table_allows() -> None:
     for path in (path for top in {room.split("/")[0] for room in allowed} for path in (ROOT / top).rglob("*.py")):
         room = room_of(".".join(path.relative_to(ROOT).parent.parts), set(allowed))
         for module in imported(path):
+            assert module.split(".")[0] not in OUTSIDE, f"{path.relative_to(ROOT)} uses {module}"
             used = room_of(module, set(allowed))
             if room is not None and used not in (None, room):
                 found.add((room, used))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.rate_distortion.curves import Points, bd_rate, decibels
+from picture_quality.curves import Points, bd_rate, decibels
 
 METRICS = ("psnr_rgb", "psnr_y", "ms_ssim")
 Rows = list[dict[str, str]]

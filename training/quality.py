@@ -1,6 +1,6 @@
 """Distortion of pictures [batch, channels, rows, columns] on the 0..255 scale, differentiable.
 
-The measures are those of `benchmarks.rate_distortion.metrics`, which holds their constants.
+The measures are those of `picture_quality.metrics`, which holds their constants.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.rate_distortion.metrics import C1, C2, PEAK, SCALE_WEIGHTS, SMALLEST_SIDE, SPREAD, WINDOW
+from picture_quality.metrics import C1, C2, PEAK, SCALE_WEIGHTS, SMALLEST_SIDE, SPREAD, WINDOW
 
 
 def psnr(a: Tensor, b: Tensor) -> float:

@@ -18,11 +18,11 @@ from pathlib import Path
 from jpegai_mobile import JpegAiError
 from jpegai_mobile.bench.results import notes
 from jpegai_mobile.encoder.options import DEFAULT_EFFORT, EFFORTS
+from picture_quality.metrics import hvs_package
 
 from . import table
 from .codecs import OURS, RIVALS, OwnCodec, Rival
 from .measuring import measure_missing, pictures_in
-from .metrics import hvs_package
 from .plots import rate_distortion_plot
 from .summary import Curves, report
 

@@ -20,8 +20,8 @@ from jpegai_mobile.encoder.options import DEFAULT_EFFORT
 from jpegai_mobile.encoder.pictures import SourcePicture
 from jpegai_mobile.image.chroma import to_444
 from jpegai_mobile.image.colour import yuv_to_rgb
+from picture_quality.metrics import Picture, compare
 
-from .metrics import Picture, compare
 from .table import Measurement, measurement
 
 RATES = (0.12, 0.25, 0.5, 0.75, 1.0)

@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from jpegai_mobile.encoder.options import DEFAULT_EFFORT
+from picture_quality.metrics import Picture
 
 from . import table
 from .codecs import OURS, OwnCodec, Rival, measure_ours, measure_rival, own_version
-from .metrics import Picture
 from .table import Measurement
 
 SUFFIXES = (".png", ".ppm", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".webp")

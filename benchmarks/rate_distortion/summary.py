@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from picture_quality.curves import Points, bd_rate, decibels, quality_at, similarity
+
 from .codecs import LABELS, OURS, RATES, RIVALS
-from .curves import Points, bd_rate, decibels, quality_at, similarity
 from .table import Measurement
 
 BEST = "jpegai-bop-float32"

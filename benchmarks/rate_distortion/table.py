@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from .metrics import Quality
+from picture_quality.metrics import Quality
 
 
 @dataclass(frozen=True)
