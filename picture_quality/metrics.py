@@ -70,10 +70,10 @@ def luma(picture: Picture) -> Plane:
     return y
 
 
-def psnr(first: NDArray[np.generic], second: NDArray[np.generic]) -> float:
-    """PSNR in dB of samples in 0..255; infinite where they are equal."""
+def psnr(first: NDArray[np.generic], second: NDArray[np.generic], peak: float = PEAK) -> float:
+    """PSNR in dB of samples in 0..peak; infinite where they are equal."""
     error = float(np.mean(np.square(first.astype(np.float64) - second.astype(np.float64))))
-    return math.inf if error == 0 else 10 * math.log10(PEAK**2 / error)
+    return math.inf if error == 0 else 10 * math.log10(peak**2 / error)
 
 
 def ms_ssim(original: Picture, decoded: Picture) -> float:

@@ -18,8 +18,9 @@ from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.encoder.pictures import SourcePicture, picture_from_bytes
 from jpegai_mobile.image.layout import PictureLayout
 from jpegai_mobile.image.output import write_picture
+from picture_quality.metrics import psnr
 
-from .encoding import conformance_bundle_path, psnr
+from .encoding import conformance_bundle_path
 from .vectors import CONFORMANCE
 
 STREAMS = CONFORMANCE / "streams"

@@ -62,9 +62,3 @@ def random_picture(height: int, width: int, seed: int, bit_depth: int = 8) -> So
     noise = rng.normal(0, rng.choice([0, 2, 20]), samples.shape)
     clipped = np.clip(samples + noise, 0, (1 << bit_depth) - 1)
     return SourcePicture(clipped.astype(sample_type(bit_depth)))
-
-
-def psnr(a: np.ndarray, b: np.ndarray, peak: int = 255) -> float:
-    """Over all samples, dB."""
-    error = np.mean(np.square(a.astype(np.float64) - b.astype(np.float64)))
-    return float("inf") if error == 0 else float(10 * np.log10(peak**2 / error))

@@ -38,8 +38,9 @@ from jpegai_mobile.latent.entropy_stage import latent_regions
 from jpegai_mobile.latent.residual_scaling import residual_scale
 from jpegai_mobile.runtime.dequantise import QUALITY_SIXTEENTHS, scaler
 from jpegai_mobile.runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage
+from picture_quality.metrics import psnr
 
-from .encoding import WEIGHTS, own_bundle_path, own_decoder, own_encoder, photo, psnr, random_picture
+from .encoding import WEIGHTS, own_bundle_path, own_decoder, own_encoder, photo, random_picture
 
 
 def prepared(picture: SourcePicture, roi: np.ndarray | None = None, **options: object) -> Coding:

@@ -15,8 +15,9 @@ import jpegai_mobile
 from jpegai_mobile import PictureError
 from jpegai_mobile.cli.main import main
 from jpegai_mobile.encoder.pictures import picture_from_bytes, picture_from_image, source_picture
+from picture_quality.metrics import psnr
 
-from .encoding import own_bundle_path, own_encoder, photo, psnr
+from .encoding import own_bundle_path, own_encoder, photo
 from .vectors import ROOT
 
 ODD = ROOT.parent / "shared" / "data" / "odd"

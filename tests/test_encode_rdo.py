@@ -19,9 +19,9 @@ from jpegai_mobile.entropy.me_tans import encode_rows
 from jpegai_mobile.entropy.residual_masses import RESIDUAL_MASSES
 from jpegai_mobile.image.colour import yuv_to_rgb
 from picture_quality.curves import decibels
-from picture_quality.metrics import ms_ssim
+from picture_quality.metrics import ms_ssim, psnr
 
-from .encoding import own_decoder, own_encoder, photo, psnr, random_picture
+from .encoding import own_decoder, own_encoder, photo, random_picture
 
 
 @pytest.mark.parametrize("table", range(0, 32, 5))

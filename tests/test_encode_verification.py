@@ -19,8 +19,9 @@ from jpegai_mobile.encoder.rate_control import EQUAL_PSNR, MAX_PSNR_PASSES, Targ
 from jpegai_mobile.filters.efe_linear import efe_linear
 from jpegai_mobile.filters.lef import lef
 from jpegai_mobile.image.planes import Planes
+from picture_quality.metrics import psnr
 
-from .encoding import own_bundle_path, own_decoder, own_encoder, photo, psnr, random_picture
+from .encoding import own_bundle_path, own_decoder, own_encoder, photo, random_picture
 from .test_encode_yuv import yuv_photo
 
 SOURCES = [("rgb", None), ("rgb", (2, 2)), ("rgb", (1, 2)), ("yuv", (1, 1)), ("yuv", (1, 2)), ("yuv", (2, 2))]

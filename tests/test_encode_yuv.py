@@ -14,8 +14,9 @@ from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.encoder.yuv_picture import YuvPicture, yuv_from_bytes
 from jpegai_mobile.image.colour import sample_type
 from jpegai_mobile.image.planes import chroma_size
+from picture_quality.metrics import psnr
 
-from .encoding import own_bundle_path, own_decoder, own_encoder, photo, psnr
+from .encoding import own_bundle_path, own_decoder, own_encoder, photo
 
 FORMATS = [(1, 1), (1, 2), (2, 2)]
 
