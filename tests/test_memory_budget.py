@@ -23,14 +23,11 @@ MEASURE = """
 import sys
 from pathlib import Path
 import jpegai_mobile.runtime.decoder as runtime
+from benchmarks.cold_start import resident
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.image.output import open_writer
 from jpegai_mobile.runtime.view import View
-
-def resident(kind):
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition(kind + ":")[2].split()[0]) * 1024
 
 plans = []
 plan_decode = runtime.plan_decode
@@ -44,7 +41,7 @@ options = DecodeOptions(**choices, memory_limit=int(limit) or None)
 reconstruction = Decoder(open_bundle(bundle)).reconstruct(data, options, view.region)
 with open_writer("/dev/null", view.layout(reconstruction.stream.picture), "ppm") as writer:
     view.write(reconstruction, writer)
-print(plans[0].bytes_needed, resident("VmHWM") - idle)
+print(plans[0].bytes_needed, round((resident("VmHWM") - idle) * 2**20))
 """
 
 
