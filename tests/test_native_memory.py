@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes as c
 import gc
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -40,6 +41,15 @@ class CountingAllocator:
         assert c.sizeof(self.blocks.pop(memory)) == size
 
 
+@pytest.fixture
+def short_collections() -> Iterator[None]:
+    """The garbage collector looks at what the test makes only: at everything, it takes most of the time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def decode(context: NativeContext, data: bytes, arrays_wanted: int = 0) -> None:
     """A whole decode in a context."""
     options = stream_options(context, 1 << 20)
@@ -50,6 +60,7 @@ def decode(context: NativeContext, data: bytes, arrays_wanted: int = 0) -> None:
     context.call("jai_stream_decode", stream, model, c.byref(options), c.byref(arrays))
 
 
+@pytest.mark.usefixtures("short_collections")
 @pytest.mark.parametrize("wanted", [0, SPARSE_RESIDUAL])
 @pytest.mark.parametrize("name", STREAMS)
 def test_every_allocation_may_fail(name: str, wanted: int) -> None:
