@@ -21,8 +21,9 @@ demo: $(INSTALLED)
 		"and that the picture $(OUT)/kodim07.png."
 	@echo "The model bundle came with the package; try: $(BIN)/jpegai decode --help"
 
+# Modules are shared out over the cores. A process that dies fails the run at once instead of being started again.
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
