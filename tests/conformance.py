@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +28,7 @@ from jpegai_mobile.image.output import write_picture
 from jpegai_mobile.latent.entropy_stage import EntropyArrays
 from jpegai_mobile.runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage
 
+from .temporary import folder_of_this_process
 from .vectors import CONFORMANCE, DATA
 
 PER_TILE_SELECTION = "decoded_per_tile_selection.png"
@@ -98,7 +98,7 @@ def _cases_of(name: str, entry: dict[str, Any]) -> Iterator[Case]:
 @cache
 def conformance_decoder() -> Decoder:
     """A decoder with all conformance checkpoints, converted to float32."""
-    folder = Path(tempfile.mkdtemp(prefix="jpegai-conformance-"))
+    folder = folder_of_this_process()
     arguments = [
         str(CONFORMANCE / "checkpoints"),
         "-o",

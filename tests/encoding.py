@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from jpegai_mobile import Decoder, Encoder, open_bundle
 from jpegai_mobile.encoder.pictures import SourcePicture
 from jpegai_mobile.image.colour import sample_type
 
+from .temporary import folder_of_this_process
 from .vectors import CONFORMANCE, ROOT
 
 WEIGHTS = ROOT / "weights"
@@ -22,7 +22,7 @@ WEIGHTS = ROOT / "weights"
 @cache
 def own_bundle_path() -> Path:
     """A bundle with both halves of the project's own weights."""
-    path = Path(tempfile.mkdtemp(prefix="jpegai-own-")) / "own.bundle"
+    path = folder_of_this_process() / "own.bundle"
     sources = [str(WEIGHTS / name) for name in ("own_model1.zip", "own_model1_encoder.zip")]
     assert convert([*sources, "-o", str(path), "--parts", "decoder,encoder"]) == 0
     return path
@@ -31,7 +31,7 @@ def own_bundle_path() -> Path:
 @cache
 def conformance_bundle_path() -> Path:
     """A bundle with encoder and decoder of model 1 of the conformance checkpoints."""
-    path = Path(tempfile.mkdtemp(prefix="jpegai-conformance-")) / "conformance.bundle"
+    path = folder_of_this_process() / "conformance.bundle"
     options = ["--models", "1", "--operating-points", "sop,bop,hop", "--parts", "decoder,encoder"]
     assert convert([str(CONFORMANCE / "checkpoints"), "-o", str(path), *options]) == 0
     return path

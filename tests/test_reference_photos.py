@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from jpegai_mobile import DecodeOptions, EncodeOptions, Encoder, open_bundle
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.encoder.pictures import picture_from_bytes
 
+from .temporary import folder_of_this_process
 from .vectors import ROOT
 
 SHARED = ROOT.parent / "shared"
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(not STREAMS, reason="the folder ../shared/weight
 
 @cache
 def first_bundle() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="jpegai-first-")) / "first.bundle"
+    path = folder_of_this_process() / "first.bundle"
     assert convert([str(FIRST_WEIGHTS / "models"), "-o", str(path), "--parts", "decoder,encoder"]) == 0
     return path
 
