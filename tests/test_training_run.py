@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch (the `train` extra) is absent")
 
 from PIL import Image  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from converters.checkpoint import CheckpointTree  # noqa: E402
 from converters.entropy_model import entropy_model  # noqa: E402
@@ -22,11 +23,12 @@ from training.blend import blend  # noqa: E402
 from training.checkpoints import MODEL, load_checkpoints, save_tree  # noqa: E402
 from training.codec import Codec  # noqa: E402
 from training.colour import rgb_to_yuv, yuv_to_rgb  # noqa: E402
+from training.gradients import Gradients  # noqa: E402
 from training.loss import batch_loss  # noqa: E402
-from training.quality import ms_ssim, psnr  # noqa: E402
+from training.quality import MsSsim, psnr  # noqa: E402
 from training.recipe import Recipe  # noqa: E402
 from training.revival import revive_hyper_latents  # noqa: E402
-from training.shard import Shard, pack, photos  # noqa: E402
+from training.shard import Batch, Shard, pack, photos  # noqa: E402
 from training.train import Length, Run, train  # noqa: E402
 
 TREE = ROOT.parent / "shared" / "weights" / "models"
@@ -41,13 +43,13 @@ def shard() -> Shard:
     generator = np.random.default_rng(1)
     coarse = generator.integers(0, 256, (6, 12, 12, 3)).astype(np.uint8)
     pictures = [np.asarray(Image.fromarray(picture).resize((96, 96), Image.Resampling.BICUBIC)) for picture in coarse]
-    return Shard(np.stack(pictures))
+    return Shard(torch.from_numpy(np.stack(pictures)))
 
 
 @pytest.fixture(scope="module")
 def picture(shard: Shard) -> torch.Tensor:
     """YUV [1, 3, 75, 90]."""
-    return rgb_to_yuv(torch.from_numpy(shard.crops[:1, :75, :90].copy()).permute(0, 3, 1, 2).float())
+    return rgb_to_yuv(shard.crops[:1, :75, :90].permute(0, 3, 1, 2).float())
 
 
 def _steps(run: Run, shard: Shard, count: int) -> None:
@@ -141,6 +143,52 @@ def test_similarity_changes_the_gradient_and_not_the_value() -> None:
     assert (mixed - gradient).norm() > 0.01 * gradient.norm()
 
 
+class _Operations(TorchDispatchMode):
+    """Names of all operations that run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):  # type: ignore[no-untyped-def]
+        self.names.add(function.name())
+        return function(*arguments, **(keywords or {}))
+
+
+def test_nothing_of_a_step_waits_for_its_own_results_or_brings_in_numbers() -> None:
+    """So that it can be recorded as a CUDA graph, which is only there where a GPU is."""
+    codec = Codec(3)
+    gradients = Gradients(codec, Recipe(batch=1, side=176, similarity_share=0.3))
+    rgb = 255 * torch.rand(1, 3, 176, 176)
+    with _Operations() as operations:
+        gradients(Batch(rgb, None), torch.ones(()), int8=True)
+    forbidden = {"aten::_local_scalar_dense", "aten::nonzero", "aten::lift_fresh", "aten::is_nonzero"}
+    assert "aten::convolution_backward" in operations.names
+    assert not operations.names & forbidden
+
+
+def test_coded_and_shown_values_are_not_rounded_to_bfloat16(picture: torch.Tensor) -> None:
+    codec = Codec(3).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        latents = codec.analyse(picture)
+        shown = codec.decode(latents, "bop", (75, 90))
+    for values in (*latents, shown):
+        assert (values.bfloat16().float() != values).float().mean() > 0.9
+
+
+def test_windows_are_what_the_crops_hold() -> None:
+    crops = (torch.arange(2 * 8 * 8 * 3) % 251).to(torch.uint8).reshape(2, 8, 8, 3)
+    windows = Shard(crops).batch(40, 4, np.random.default_rng(1)).rgb
+    assert windows.shape == (40, 3, 4, 4)
+    places = [crop[row : row + 4, column : column + 4] for crop in crops for row in range(5) for column in range(5)]
+    plain = {tuple(place.permute(2, 0, 1).flatten().tolist()) for place in places}
+    mirrored = {tuple(place.flip(1).permute(2, 0, 1).flatten().tolist()) for place in places}
+    found = {tuple(window.int().flatten().tolist()) for window in windows}
+    assert found <= plain | mirrored
+    assert found & plain
+    assert found & mirrored
+
+
 def test_settings_replace_hyperparameters_and_nothing_else() -> None:
     changed = SMALL.with_settings(["bfloat16=false", "learning_rate=1e-3", "side=96"])
     assert changed == Recipe(batch=2, side=96, warm_up_steps=1, bfloat16=False, learning_rate=1e-3)
@@ -179,10 +227,10 @@ def test_pack_is_repeatable_and_keeps_held_out_photos_apart(tmp_path: Path) -> N
     for name in ("a", "b"):
         pack(source, tmp_path / name, 100, 32, seed=7)
     shard, again = Shard.open(tmp_path / "a"), Shard.open(tmp_path / "b")
-    np.testing.assert_array_equal(shard.crops, again.crops)
+    assert torch.equal(shard.crops, again.crops)
     held_out = {int(path.stem) for path in photos(source, held_out=True)}
     assert held_out
-    assert not held_out & set(np.unique(shard.crops))
+    assert not held_out & set(shard.crops.unique().tolist())
     assert len(photos(source, held_out=False)) + len(held_out) == 60
     batch = shard.batch(5, 16, generator)
     assert batch.rgb.shape == (5, 3, 16, 16)
@@ -205,13 +253,13 @@ def test_colour_conversions_are_inverse_and_those_of_the_codec() -> None:
 
 def test_quality_of_equal_and_of_different_pictures() -> None:
     picture = torch.rand(1, 3, 176, 176, generator=torch.Generator().manual_seed(1)) * 255
-    assert ms_ssim(picture, picture).item() == pytest.approx(1, abs=1e-5)
+    assert MsSsim(picture)(picture).item() == pytest.approx(1, abs=1e-5)
     assert psnr(picture, picture) == float("inf")
     assert psnr(picture, picture + 255 / 100) == pytest.approx(40, abs=1e-3)
-    worse = [ms_ssim(picture, picture + noise * torch.randn_like(picture)).item() for noise in (5, 20, 60)]
+    worse = [MsSsim(picture)(picture + noise * torch.randn_like(picture)).item() for noise in (5, 20, 60)]
     assert 1 > worse[0] > worse[1] > worse[2] > 0
     with pytest.raises(ValueError, match="176"):
-        ms_ssim(picture[..., :175], picture[..., :175])
+        MsSsim(picture[..., :175])
 
 
 def test_revived_hyper_latents_are_alive_and_change_nothing_else(picture: torch.Tensor) -> None:

@@ -28,7 +28,7 @@ from training.checkpoints import load_checkpoints
 from training.codec import COMPONENTS, OPERATING_POINTS, Codec, CodedComponent
 from training.colour import rgb_to_yuv, yuv_to_rgb
 from training.hyper_scale_decoder import INDEX_STEP
-from training.quality import ms_ssim, psnr
+from training.quality import MsSsim, psnr
 from training.shard import PHOTO_SUFFIXES, read_photo
 
 BETAS = (-750, -450, -150, 150, 500)
@@ -73,7 +73,7 @@ def measure(codec: Codec, name: str, pixels: NDArray[np.uint8], beta: int) -> It
             bpp_uv=chroma,
             psnr_rgb=psnr(rgb, decoded),
             psnr_y=psnr(yuv[:, :1], rgb_to_yuv(decoded)[:, :1]),
-            ms_ssim=float(ms_ssim(rgb, decoded)),
+            ms_ssim=float(MsSsim(rgb)(decoded)),
         )
 
 

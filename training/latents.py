@@ -29,7 +29,7 @@ def store_latents(codec: Codec, folder: Path) -> None:
         for name in COMPONENTS
     ]
     for start in range(0, count, BATCH):
-        rgb = torch.from_numpy(crops[start : start + BATCH].copy()).permute(0, 3, 1, 2).float()
+        rgb = crops[start : start + BATCH].permute(0, 3, 1, 2).float()
         yuv = rgb_to_yuv(rgb).contiguous(memory_format=torch.channels_last)
         for file, latent in zip(files, codec.analyse(yuv), strict=True):
             file[start : start + BATCH] = latent.permute(0, 2, 3, 1).numpy()

@@ -17,7 +17,7 @@ from training.codec import (
 )
 from training.colour import yuv_to_rgb
 from training.int8_activations import Int8Evaluation
-from training.quality import ms_ssim
+from training.quality import MsSsim
 from training.rate import gain, gaussian_bits
 from training.recipe import Recipe
 from training.z_model import ZModel
@@ -49,31 +49,42 @@ def batch_loss(
     recipe: Recipe,
     yuv: Tensor,
     beta: Tensor,
-    z_rate_share: float,
+    z_rate_share: float | Tensor,
     latents: tuple[Tensor, Tensor] | None = None,
+    *,
+    int8: bool = False,
 ) -> Loss:
     """Code `yuv` [batch, 3, rows, columns] at `beta`, from its `latents` where they are known.
+
+    With `int8` decoders compute with rounded activations (`training.int8_activations`). Analysis and synthesis are in
+    bfloat16 if the recipe says so, the rest in float32.
 
     The first decoder of the codec is trained on the latents as they are; its error does not reach the encoder.
     """
     extent = (yuv.shape[2], yuv.shape[3])
     area = extent[0] * extent[1]
-    coded = codec.encode_latents(latents or codec.analyse(yuv), beta, extent)
+    precision = torch.autocast(yuv.device.type, torch.bfloat16, enabled=recipe.bfloat16)
+    if latents is None:
+        with precision:
+            latents = codec.analyse(yuv)
+    coded = codec.encode_latents(latents, beta, extent)
     luma_bits, chroma_bits = (_residual_bits(part) for part in coded)
     hyper_bits = sum(
         (_z_bits(codec.component(name).z_model, part) for name, part in zip(COMPONENTS, coded, strict=True)),
         start=torch.zeros_like(luma_bits),
     )
     decoded = (coded[0].latent, coded[1].latent)
-    evaluation = Int8Evaluation if float(torch.rand(())) < recipe.int8_share else None
+    evaluation = Int8Evaluation if int8 else None
+    similarity = MsSsim(yuv_to_rgb(yuv)) if recipe.similarity_share else None
     errors, distortion = {}, torch.zeros_like(luma_bits)
     for operating_point in OPERATING_POINTS:
         inputs = decoded if operating_point == "bop" else (decoded[0].detach(), decoded[1].detach())
-        pictures = codec.decode(inputs, operating_point, extent, evaluation)
+        with precision:
+            pictures = codec.decode(inputs, operating_point, extent, evaluation)
         pictures = pictures.clamp(SAMPLE_ZERO - _LARGEST_OUTPUT, SAMPLE_ZERO + _LARGEST_OUTPUT)
         errors[operating_point] = luma, chroma = _squared_errors(pictures, yuv)
         squared = recipe.luma_share * luma + recipe.chroma_share * chroma
-        distortion = distortion + _with_similarity(squared, pictures, yuv, recipe.similarity_share)
+        distortion = distortion + _with_similarity(squared, pictures, similarity, recipe.similarity_share)
     weight = (recipe.distortion_weight * gain(beta) ** recipe.distortion_exponent).flatten()
     rate = (luma_bits + chroma_bits + z_rate_share * hyper_bits) / area
     return Loss(
@@ -119,9 +130,9 @@ def _squared_errors(decoded: Tensor, yuv: Tensor) -> tuple[Tensor, Tensor]:
     return planes[:, 0], planes[:, 1:].mean(1)
 
 
-def _with_similarity(squared: Tensor, decoded: Tensor, yuv: Tensor, share: float) -> Tensor:
+def _with_similarity(squared: Tensor, decoded: Tensor, similarity: MsSsim | None, share: float) -> Tensor:
     """The values of `squared` [batch], whose gradient is by `share` that of 1 - MS-SSIM, scaled to the same values."""
-    if not share:
+    if similarity is None:
         return squared
-    unlike = 1 - ms_ssim(yuv_to_rgb(decoded), yuv_to_rgb(yuv))
+    unlike = 1 - similarity(yuv_to_rgb(decoded))
     return (1 - share) * squared + share * squared.detach() * unlike / unlike.detach()

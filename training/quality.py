@@ -6,6 +6,7 @@ The measures are those of `picture_quality.metrics`, which holds their constants
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,38 +21,62 @@ def psnr(a: Tensor, b: Tensor) -> float:
     return 10 * math.log10(PEAK**2 / error) if error else math.inf
 
 
-def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
-    """[batch]: multi-scale structural similarity (five scales, Gaussian window), mean over channels.
+class MsSsim:
+    """Multi-scale structural similarity to a source: five scales, Gaussian window, mean over channels.
 
-    Raises ValueError for pictures smaller than 176 samples.
+    What depends on the source alone is computed once, for any number of pictures. Raises ValueError for sources
+    smaller than 176 samples.
     """
-    if min(a.shape[2:]) < SMALLEST_SIDE:
-        raise ValueError(f"MS-SSIM needs {SMALLEST_SIDE} rows and columns, not {tuple(a.shape[2:])}")
-    product = torch.ones(a.shape[:2], device=a.device)
-    for scale, weight in enumerate(SCALE_WEIGHTS):
-        luminance, contrast = _similarity(a, b)
-        last = scale == len(SCALE_WEIGHTS) - 1
-        value = (luminance * contrast if last else contrast).mean((2, 3))
-        product = product * value.clamp(min=1e-6) ** weight
-        a, b = functional.avg_pool2d(a, 2), functional.avg_pool2d(b, 2)
-    return product.mean(1)
+
+    def __init__(self, source: Tensor) -> None:
+        if min(source.shape[2:]) < SMALLEST_SIDE:
+            raise ValueError(f"MS-SSIM needs {SMALLEST_SIDE} rows and columns, not {tuple(source.shape[2:])}")
+        self._scales: list[_Moments] = []
+        for _ in SCALE_WEIGHTS:
+            self._scales.append(_moments(source))
+            source = functional.avg_pool2d(source, 2)
+
+    def __call__(self, picture: Tensor) -> Tensor:
+        """[batch]: the similarity of a picture of the source's shape."""
+        product = torch.ones(picture.shape[:2], device=picture.device)
+        for scale, (source, weight) in enumerate(zip(self._scales, SCALE_WEIGHTS, strict=True)):
+            luminance, contrast = _similarity(picture, source)
+            last = scale == len(SCALE_WEIGHTS) - 1
+            value = (luminance * contrast if last else contrast).mean((2, 3))
+            product = product * value.clamp(min=1e-6) ** weight
+            picture = functional.avg_pool2d(picture, 2)
+        return product.mean(1)
 
 
-def _similarity(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+class _Moments(NamedTuple):
+    """A picture with its mean and its variance around every sample."""
+
+    picture: Tensor
+    mean: Tensor
+    variance: Tensor
+
+
+def _moments(picture: Tensor) -> _Moments:
+    mean, square = _blur(picture, picture * picture)
+    return _Moments(picture, mean, square - mean**2)
+
+
+def _similarity(a: Tensor, b: _Moments) -> tuple[Tensor, Tensor]:
     """Luminance term and contrast-structure term at every position."""
-    mean_a, mean_b = _blur(a), _blur(b)
-    variances = _blur(a * a) - mean_a**2 + _blur(b * b) - mean_b**2
-    covariance = _blur(a * b) - mean_a * mean_b
-    luminance = (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1)
+    mean, square, product = _blur(a, a * a, a * b.picture)
+    variances = square - mean**2 + b.variance
+    covariance = product - mean * b.mean
+    luminance = (2 * mean * b.mean + C1) / (mean**2 + b.mean**2 + C1)
     return luminance, (2 * covariance + C2) / (variances + C2)
 
 
-def _blur(x: Tensor) -> Tensor:
-    """Gaussian window, only where it fits."""
+def _blur(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Gaussian window over each tensor, only where it fits."""
+    x = torch.cat(tensors, 1)
     offsets = torch.arange(WINDOW, device=x.device, dtype=x.dtype) - WINDOW // 2
     taps = torch.exp(-(offsets**2) / (2 * SPREAD**2))
     taps = taps / taps.sum()
     channels = x.shape[1]
     column, row = taps.reshape(1, 1, -1, 1), taps.reshape(1, 1, 1, -1)
     x = functional.conv2d(x, column.expand(channels, 1, -1, 1), groups=channels)
-    return functional.conv2d(x, row.expand(channels, 1, 1, -1), groups=channels)
+    return functional.conv2d(x, row.expand(channels, 1, 1, -1), groups=channels).chunk(len(tensors), 1)

@@ -30,7 +30,6 @@ LATENT_GRID = 16
 """Rows and columns of samples that one latent stands for."""
 
 Pixels = NDArray[np.uint8]
-Latents = NDArray[np.float16]
 
 
 class Batch(NamedTuple):
@@ -42,16 +41,23 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Shard:
-    """Crops to draw batches from."""
+    """Crops to draw batches from, on the device that trains."""
 
-    crops: Pixels
-    latents: tuple[Latents, Latents] | None = None
+    crops: Tensor
+    latents: tuple[Tensor, Tensor] | None = None
 
     @classmethod
-    def open(cls, folder: Path, *, with_latents: bool = False) -> Shard:
-        """The shard in `folder`. Raises OSError when it, or the latents asked for, are absent."""
+    def open(cls, folder: Path, *, with_latents: bool = False, device: torch.device | None = None) -> Shard:
+        """The shard in `folder`, kept in the memory of a `device` other than the CPU.
+
+        Raises OSError when it, or the latents asked for, are absent.
+        """
         names = ("crops", "latents_y", "latents_uv") if with_latents else ("crops",)
-        crops, *latents = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in names)
+        # Copy on write, not read only: PyTorch knows no tensors that cannot be written.
+        crops, *latents = (
+            torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c")).to(device or torch.device("cpu"))
+            for name in names
+        )
         return cls(crops, (latents[0], latents[1]) if latents else None)
 
     def batch(self, size: int, side: int, generator: np.random.Generator) -> Batch:
@@ -59,34 +65,28 @@ class Shard:
 
         Half of them are mirrored; where latents are known none is, and windows lie on the grid of the latents.
         """
-        if self.latents is not None:
-            return self._batch_with_latents(size, side, generator)
-        return Batch(_planar([self._window(side, generator) for _ in range(size)]), None)
-
-    def _batch_with_latents(self, size: int, side: int, generator: np.random.Generator) -> Batch:
-        assert self.latents is not None
-        cells = side // LATENT_GRID
-        pixels: list[Pixels] = []
-        parts: tuple[list[Latents], list[Latents]] = ([], [])
-        for crop in generator.integers(len(self.crops), size=size):
-            row, column = generator.integers(self.crops.shape[1] // LATENT_GRID - cells + 1, size=2)
-            top, left = row * LATENT_GRID, column * LATENT_GRID
-            pixels.append(self.crops[crop, top : top + side, left : left + side])
-            for part, latents in zip(parts, self.latents, strict=True):
-                part.append(latents[crop, row : row + cells, column : column + cells])
-        return Batch(_planar(pixels), (_planar(parts[0]), _planar(parts[1])))
-
-    def _window(self, side: int, generator: np.random.Generator) -> Pixels:
-        crop = self.crops[generator.integers(len(self.crops))]
-        row, column = generator.integers(crop.shape[0] - side + 1, size=2)
-        window = crop[row : row + side, column : column + side]
-        mirrored: Pixels = window[:, ::-1]
-        return mirrored if generator.random() < 0.5 else window
+        grid = 1 if self.latents is None else LATENT_GRID
+        crops = generator.integers(len(self.crops), size=size)
+        last = np.array(self.crops.shape[1:3]) - side
+        corners = generator.integers(last // grid + 1, size=(size, 2))
+        mirrored = generator.random(size) < (0.5 if self.latents is None else 0)
+        rgb = _windows(self.crops, crops, corners * grid, side, mirrored)
+        if self.latents is None:
+            return Batch(rgb, None)
+        luma, chroma = (_windows(part, crops, corners, side // grid, mirrored) for part in self.latents)
+        return Batch(rgb, (luma, chroma))
 
 
-def _planar(windows: Sequence[NDArray[np.generic]]) -> Tensor:
-    """float32 [windows, C, rows, columns]."""
-    return torch.from_numpy(np.stack(windows)).permute(0, 3, 1, 2).float()
+def _windows(
+    source: Tensor, crops: NDArray[np.int64], corners: NDArray[np.int64], side: int, mirrored: NDArray[np.bool_]
+) -> Tensor:
+    """float32 [windows, C, side, side] of `source` [crops, rows, columns, C]; `corners` are (row, column)."""
+    offsets = np.arange(side)
+    rows = corners[:, :1] + offsets
+    columns = corners[:, 1:] + np.where(mirrored[:, None], offsets[::-1], offsets)
+    index = (crops[:, None, None], rows[:, :, None], columns[:, None, :])
+    windows = source[tuple(torch.from_numpy(part).to(source.device) for part in index)]
+    return windows.permute(0, 3, 1, 2).float()
 
 
 def photos(folder: Path, *, held_out: bool) -> list[Path]:

@@ -22,7 +22,8 @@ from converters.open_checkpoints import open_checkpoints
 from training.checkpoints import load_checkpoints
 from training.codec import Codec
 from training.colour import rgb_to_yuv
-from training.loss import Loss, batch_loss, draw_beta
+from training.gradients import Gradients, gradients_of
+from training.loss import Loss
 from training.recipe import Recipe
 from training.revival import revive_hyper_latents
 from training.shard import Shard
@@ -56,6 +57,7 @@ class Run:
     codec: Codec = field(init=False)
     average: AveragedModel = field(init=False)
     optimiser: torch.optim.Optimizer = field(init=False)
+    gradients: Gradients = field(init=False)
     step: int = 0
     progress: float = 0.0
     norms: list[float] = field(default_factory=list)
@@ -64,6 +66,7 @@ class Run:
     def __post_init__(self) -> None:
         self.codec = Codec(self.recipe.seed).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.Adam(_parameter_groups(self.codec, self.recipe), fused=True)
+        self.gradients = gradients_of(self.codec, self.recipe, self.device)
         self._restart_average()
 
     @classmethod
@@ -75,7 +78,7 @@ class Run:
             load_checkpoints(codec, source)
             if recipe.revived_deviation:
                 sample = shard.batch(REVIVAL_SAMPLE, recipe.side, np.random.default_rng(recipe.seed))
-                revive_hyper_latents(codec, rgb_to_yuv(sample.rgb), recipe.revived_deviation, recipe.seed)
+                revive_hyper_latents(codec, rgb_to_yuv(sample.rgb.cpu()), recipe.revived_deviation, recipe.seed)
             run.codec.load_state_dict(codec.state_dict())
             run._restart_average()
         return run
@@ -117,14 +120,9 @@ class Run:
         generator = np.random.default_rng((recipe.seed, self.step))
         torch.manual_seed(int(generator.integers(1 << 62)))
         batch = shard.batch(recipe.batch, recipe.side, generator)
-        yuv = rgb_to_yuv(batch.rgb.to(self.device)).contiguous(memory_format=torch.channels_last)
-        latents = batch.latents and (batch.latents[0].to(self.device), batch.latents[1].to(self.device))
+        int8 = bool(generator.random() < recipe.int8_share)
+        loss = self.gradients(batch, recipe.z_rate_share_at(self.progress), int8=int8)
         self._set_learning_rate()
-        self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            beta = draw_beta(recipe, recipe.batch, self.device)
-            loss = batch_loss(self.codec, recipe, yuv, beta, recipe.z_rate_share_at(self.progress), latents)
-        loss.total.backward()  # type: ignore[no-untyped-call]
         norm = float(torch.nn.utils.clip_grad_norm_(self.codec.parameters(), recipe.gradient_norm))
         if self._is_sound(norm):
             self.optimiser.step()
@@ -247,6 +245,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--save-every", type=float, default=300, metavar="SECONDS")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
+    torch.backends.cudnn.benchmark = True
+    # Integers of the scale decoder and variances of MS-SSIM need all bits of float32.
+    torch.backends.cudnn.allow_tf32 = False
     options.folder.mkdir(parents=True, exist_ok=True)
     try:
         recipe = Recipe().with_settings(options.set)
@@ -254,9 +255,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(str(error))
     if (options.folder / CHECKPOINT).exists():
         run = Run.resume(options.folder / CHECKPOINT, options.device, options.set)
-        shard = Shard.open(options.shard, with_latents=run.recipe.known_latents)
+        shard = Shard.open(options.shard, with_latents=run.recipe.known_latents, device=options.device)
     else:
-        shard = Shard.open(options.shard, with_latents=recipe.known_latents)
+        shard = Shard.open(options.shard, with_latents=recipe.known_latents, device=options.device)
         source = open_checkpoints(*options.start) if options.start else None
         run = Run.start(recipe, options.device, source, shard)
     deadline = None if options.until is None else options.until.timestamp()
