@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.rate_distortion import graphics
 from jpegai_mobile import EncodeOptions
+from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.encoder import refinement
 from jpegai_mobile.encoder.coded_planes import CodedPlanes
@@ -84,6 +85,24 @@ def test_refinement_does_not_depend_on_patches(monkeypatch: pytest.MonkeyPatch) 
     whole = own_encoder().encode(picture, options).data
     monkeypatch.setattr(refinement, "PATCH", 12)
     assert own_encoder().encode(picture, options).data == whole
+
+
+def test_what_comes_back_as_something_else_is_not_refined() -> None:
+    steps = np.full(4, 2, np.float32)
+    coded = np.array([[[9, 0, 0, 0], [90, 0, 0, 0], [9, 0, 0, 0], [90, 0, 0, 0]]], np.float32)
+    moved = np.array([[[0, 1.9, 0, 0], [0, 3, 0, 0], [0, 3, 0, 0], [0, 7, 0, 0]]], np.float32)
+    for component, expected in ((Component.LUMA, [0, 0, 1, 1]), (Component.CHROMA, [0, 0, 0, 1])):
+        found = refinement._not_understood(component, coded, coded + moved, steps)
+        assert found.tolist() == [[bool(each) for each in expected]]
+
+
+def test_effort_does_no_harm_to_a_line_drawing() -> None:
+    picture = SourcePicture(np.asarray(graphics.line_drawing()))
+    plain, free = (own_encoder().encode(picture, EncodeOptions(quality=20, effort=effort)).data for effort in (1, 2))
+    plain_psnr, free_psnr = (
+        psnr(yuv_to_rgb(own_decoder().decode(data).planes, 8), picture.samples) for data in (plain, free)
+    )
+    assert len(free) < len(plain) and free_psnr > plain_psnr - 0.2
 
 
 def test_refinement_leaves_alone_what_the_transforms_do_not_understand(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ about, and the errors of the quantiser spread. Latents that are moved against th
 the decoder's picture nearer to the source.
 
 That holds for small differences. In pictures that the transforms were not made for, such as drawings, latents come
-back as something else altogether; what moves by many steps of the quantiser is therefore left where it was.
+back as something else altogether; what moves by many steps of the quantiser, or by much of itself, is therefore left
+where it was.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ Floats = NDArray[np.float32]
 
 MOST_STEPS = 3
 """What moves further was not understood by the transforms; in photographs hardly anything moves by two."""
+MOST_LOST = 0.02
+"""Part of the energy of luma latents that may come back as something else where they move by more than a step: what
+photographs lose more of moves less. Chroma has next to no energy in grey places, so that this says nothing there."""
 PATCH = 20
 """Largest side, in latents, of what the networks run on at a time, margin included: the decoded picture is held too."""
 
@@ -59,13 +63,12 @@ class Refinement:
         """
         seen = CodedPlanes(decoded, decoded.size, decoded.subsampling)
         for component in Component:
-            most = MOST_STEPS * steps[component]
             for part, again in latent_windows(component, seen, self.networks, PATCH):
                 here = latents[component][part.slices]
-                unmoved = here / 2
+                unmoved = here / np.float32(2)
                 here -= again
-                far = (np.abs(unmoved - again) > most).any(axis=2, keepdims=True)
-                np.copyto(here, unmoved, where=far)
+                far = _not_understood(component, unmoved, again, steps[component])
+                np.copyto(here, unmoved, where=far[..., np.newaxis])
 
     def _synthesised(self, latents: LatentSource, header: PictureHeader) -> YuvPicture:
         """What a decoder makes of latents, without post-filters, at the coded size and in the coded chroma format."""
@@ -87,6 +90,16 @@ class Refinement:
             for plane, channel in ((u, 1), (v, 2)):
                 plane[of_chroma] = samples[::vertical, ::horizontal, channel]
         return YuvPicture(y, u, v, header.coded_subsampling)
+
+
+def _not_understood(component: Component, coded: Floats, again: Floats, steps: Floats) -> NDArray[np.bool_]:
+    """Positions [row, column] of latents [row, column, C] that came back from the decoder as something else."""
+    moved = np.abs(coded - again)
+    far: NDArray[np.bool_] = (moved > MOST_STEPS * steps).any(axis=2)
+    if component is Component.LUMA:
+        lost = np.square(moved).sum(axis=2) > MOST_LOST * np.square(coded).sum(axis=2)
+        far |= lost & (moved > steps).any(axis=2)
+    return far
 
 
 def _eight_bits(planes: Planes) -> NDArray[np.uint8]:
