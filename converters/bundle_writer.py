@@ -1,4 +1,4 @@
-"""Writes a model bundle: collects files, stores equal ones once, and puts everything in place in one step."""
+"""Writes a model bundle: collects files, stores equal ones once, and puts everything in place when it is complete."""
 
 from __future__ import annotations
 
@@ -73,8 +73,9 @@ class BundleWriter:
     def write(self, path: Path, source: Mapping[str, str], licence: str) -> dict[str, int]:
         """Write a folder, or a zip when `path` ends in .zip; file name -> bytes of what was written.
 
-        An existing bundle at `path` is replaced; until the new one is complete nothing changes there. Raises
-        ConversionError when something else is in the way.
+        An existing bundle at `path` is replaced; until the new one is complete nothing changes there. A zip is replaced
+        in one step; a folder takes two renames, between which there is none. Raises ConversionError when something else
+        is in the way.
         """
         self.check_target(path)
         files = {MANIFEST_NAME: self._manifest(source, licence).to_json(), **self._files}
@@ -86,9 +87,7 @@ class BundleWriter:
                     _write_zip(new, files)
                 else:
                     _write_folder(new, files)
-                if path.is_dir():
-                    os.replace(path, Path(scratch) / "old")
-                os.replace(new, path)
+                _put_in_place(new, path, Path(scratch) / "old")
         except OSError as error:
             raise ConversionError(f"{path}: {error.strerror or error}") from error
         return {name: len(data) for name, data in files.items()}
@@ -151,6 +150,18 @@ def _may_replace(path: Path) -> bool:
     except BundleError:
         return False
     return True
+
+
+def _put_in_place(new: Path, path: Path, old: Path) -> None:
+    """Move `new` to `path`; a folder that is there goes to `old`, and comes back where that fails."""
+    try:
+        if path.is_dir():
+            os.replace(path, old)
+        os.replace(new, path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        raise
 
 
 def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:

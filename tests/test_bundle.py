@@ -137,6 +137,26 @@ def test_a_folder_that_takes_no_files_is_said_before_the_work(tmp_path: Path, mo
     assert asked == [tmp_path]
 
 
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_bundle_that_cannot_be_replaced_stays(failing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, path, replace = BundleWriter(), tmp_path / "a.bundle", os.replace
+    writer.write(path, {}, "old")
+    renames: list[Path] = []
+
+    def interrupted(source: Path, target: Path) -> None:
+        renames.append(source)
+        if len(renames) == failing:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        writer.write(path, {}, "new")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.bundle"]
+    with Bundle.open(path) as bundle:
+        assert bundle.manifest.licence == "old"
+
+
 def test_what_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
