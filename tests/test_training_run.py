@@ -18,7 +18,7 @@ from converters.entropy_model import entropy_model  # noqa: E402
 from converters.open_checkpoints import open_checkpoints  # noqa: E402
 from converters.packed_checkpoint import pack as pack_checkpoints  # noqa: E402
 from tests.vectors import ROOT  # noqa: E402
-from training import evaluate  # noqa: E402
+from training import evaluate, speed  # noqa: E402
 from training.blend import blend  # noqa: E402
 from training.checkpoints import MODEL, load_checkpoints, save_tree  # noqa: E402
 from training.codec import Codec  # noqa: E402
@@ -165,6 +165,18 @@ def test_nothing_of_a_step_waits_for_its_own_results_or_brings_in_numbers() -> N
     forbidden = {"aten::_local_scalar_dense", "aten::nonzero", "aten::lift_fresh", "aten::is_nonzero"}
     assert "aten::convolution_backward" in operations.names
     assert not operations.names & forbidden
+
+
+def test_speed_compares_and_times_steps(
+    shard: Shard, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "crops.npy", shard.crops.numpy())
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", torch.backends.cudnn.benchmark)
+    speed.main([str(tmp_path), "--steps", "1", "--set", "batch=1", "side=64"])
+    lines = capsys.readouterr().out.splitlines()
+    compared = [line.split() for line in lines[1 : 1 + speed.COMPARED_STEPS]]
+    assert all(line[:2] == line[2:] for line in compared)
+    assert [line.partition(":")[0] for line in lines[-2:]] == ["as trained", "plain"]
 
 
 def test_coded_and_shown_values_are_not_rounded_to_bfloat16(picture: torch.Tensor) -> None:

@@ -224,6 +224,12 @@ class _Log:
             csv.writer(file, delimiter="\t", lineterminator="\n").writerow(row)
 
 
+def set_arithmetic() -> None:
+    """On CUDA the fastest algorithms, but all bits of float32: the scale decoder and MS-SSIM need them."""
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of `python -m training.train`."""
     parser = argparse.ArgumentParser(
@@ -245,9 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--save-every", type=float, default=300, metavar="SECONDS")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    torch.backends.cudnn.benchmark = True
-    # Integers of the scale decoder and variances of MS-SSIM need all bits of float32.
-    torch.backends.cudnn.allow_tf32 = False
+    set_arithmetic()
     options.folder.mkdir(parents=True, exist_ok=True)
     try:
         recipe = Recipe().with_settings(options.set)
