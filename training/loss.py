@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from jpegai_mobile.networks.shapes import Extent
 from training.codec import (
     COMPONENTS,
     OPERATING_POINTS,
@@ -16,6 +17,7 @@ from training.codec import (
     CodedComponent,
 )
 from training.colour import yuv_to_rgb
+from training.graph_module import Evaluation
 from training.int8_activations import Int8Evaluation
 from training.quality import MsSsim
 from training.rate import gain, gaussian_bits
@@ -58,8 +60,6 @@ def batch_loss(
 
     With `int8` decoders compute with rounded activations (`training.int8_activations`). Analysis and synthesis are in
     bfloat16 if the recipe says so, the rest in float32.
-
-    The first decoder of the codec is trained on the latents as they are; its error does not reach the encoder.
     """
     extent = (yuv.shape[2], yuv.shape[3])
     area = extent[0] * extent[1]
@@ -73,18 +73,14 @@ def batch_loss(
         (_z_bits(codec.component(name).z_model, part) for name, part in zip(COMPONENTS, coded, strict=True)),
         start=torch.zeros_like(luma_bits),
     )
-    decoded = (coded[0].latent, coded[1].latent)
-    evaluation = Int8Evaluation if int8 else None
+    with precision:
+        decoded = _decoded(codec, (coded[0].latent, coded[1].latent), extent, Int8Evaluation if int8 else None)
+    errors = {name: _squared_errors(pictures, yuv) for name, pictures in decoded.items()}
     similarity = MsSsim(yuv_to_rgb(yuv)) if recipe.similarity_share else None
-    errors, distortion = {}, torch.zeros_like(luma_bits)
-    for operating_point in OPERATING_POINTS:
-        inputs = decoded if operating_point == "bop" else (decoded[0].detach(), decoded[1].detach())
-        with precision:
-            pictures = codec.decode(inputs, operating_point, extent, evaluation)
-        pictures = pictures.clamp(SAMPLE_ZERO - _LARGEST_OUTPUT, SAMPLE_ZERO + _LARGEST_OUTPUT)
-        errors[operating_point] = luma, chroma = _squared_errors(pictures, yuv)
+    distortion = torch.zeros_like(luma_bits)
+    for name, (luma, chroma) in errors.items():
         squared = recipe.luma_share * luma + recipe.chroma_share * chroma
-        distortion = distortion + _with_similarity(squared, pictures, similarity, recipe.similarity_share)
+        distortion = distortion + _with_similarity(squared, decoded[name], similarity, recipe.similarity_share)
     weight = (recipe.distortion_weight * gain(beta) ** recipe.distortion_exponent).flatten()
     rate = (luma_bits + chroma_bits + z_rate_share * hyper_bits) / area
     return Loss(
@@ -122,6 +118,16 @@ def _noisy(x: Tensor) -> Tensor:
 
 def _sum(x: Tensor) -> Tensor:
     return x.sum((1, 2, 3))
+
+
+def _decoded(
+    codec: Codec, latents: tuple[Tensor, Tensor], extent: Extent, evaluation: type[Evaluation] | None
+) -> dict[str, Tensor]:
+    """Operating point -> pictures. SOP learns on the latents as they are: its error does not reach the encoder."""
+    inputs = {"sop": (latents[0].detach(), latents[1].detach()), "bop": latents}
+    pictures = {name: codec.decode(inputs[name], name, extent, evaluation) for name in OPERATING_POINTS}
+    limits = (SAMPLE_ZERO - _LARGEST_OUTPUT, SAMPLE_ZERO + _LARGEST_OUTPUT)
+    return {name: picture.clamp(*limits) for name, picture in pictures.items()}
 
 
 def _squared_errors(decoded: Tensor, yuv: Tensor) -> tuple[Tensor, Tensor]:
