@@ -26,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Options that mean nothing are refused in one line."""
+    config.addinivalue_line("markers", "xdist_group(name): with pytest-xdist, one process builds and runs a target")
     try:
         for name in named_targets(config.getoption("targets")):
             make_target(name, find_sources())
@@ -39,7 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per target and stream."""
     if "target_name" in metafunc.fixturenames:
-        metafunc.parametrize("target_name", named_targets(metafunc.config.getoption("targets")), scope="session")
+        names = named_targets(metafunc.config.getoption("targets"))
+        groups = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
+        metafunc.parametrize("target_name", groups, scope="session")
     if "stream_file" in metafunc.fixturenames:
         streams = find_streams(metafunc.config.getoption("streams"))
         metafunc.parametrize("stream_file", streams, ids=[stream.name for stream in streams])
