@@ -59,7 +59,9 @@ class RecordedGradients(Gradients):
         for kept, new in zip(_tensors(self._batch), _tensors(batch), strict=True):
             kept.copy_(new)
         if int8 not in self._recordings:
-            self._recordings[int8] = self._record(self._batch, int8)
+            # The step itself draws the numbers that it would draw had nothing been recorded before it.
+            with torch.random.fork_rng(devices=[torch.cuda.current_device()]):
+                self._recordings[int8] = self._record(self._batch, int8)
         graph, loss = self._recordings[int8]
         graph.replay()
         return loss
