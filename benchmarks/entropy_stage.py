@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
-from jpegai_mobile.bench.results import write_result
+from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.bench.timing import interleaved
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.tiling import Rectangle
@@ -59,10 +59,7 @@ def main() -> None:
         for name, value in seconds.items()
     ]
     header = ("stream", "what", "median_ms", "stream_megabytes_per_second", "share_of_whole_decode")
-    for row in (header, *rows):
-        print("\t".join(row))
-    if options.output:
-        write_result(options.output, header, rows, f"python -m benchmarks.entropy_stage {options.stream.name} BUNDLE")
+    show_result(header, rows, options.output, f"python -m benchmarks.entropy_stage {options.stream.name} BUNDLE")
 
 
 if __name__ == "__main__":
