@@ -43,6 +43,19 @@ def test_residual_vectors_decode_and_encode(threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", THREADS)
+def test_any_number_but_0_in_a_mask_stands_for_coded(threads: int) -> None:
+    rng = np.random.default_rng(6)
+    masks = (np.full(700, 255, np.uint8), rng.choice([0, 1, 2, 255], 700).astype(np.uint8))
+    for mask in masks:
+        row = native.ResidualRow(np.full(700, 12, np.uint8), mask != 0, rng.integers(-9, 9, 700).astype(np.int16))
+        odd = native.ResidualRow(row.table_index, mask.view(np.bool_), np.zeros_like(row.value))
+        payload = native.encode_residual_rows(threads, [row])
+        native.decode_residual_rows(payload, threads, [odd])
+        assert np.array_equal(odd.value, np.where(mask != 0, row.value, 0))
+        assert native.encode_residual_rows(threads, [odd]) == payload
+
+
+@pytest.mark.parametrize("threads", THREADS)
 def test_z_vectors_decode_and_encode(threads: int) -> None:
     vectors = unit_vectors(f"ans_z_t{threads}")
     rows = [

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ctypes as c
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.errors import InvalidStream, LimitExceeded
+from jpegai_mobile.latent.model_tables import EntropyModel
 from jpegai_mobile.native import rows
 from jpegai_mobile.native.binding import ALLOCATE, RELEASE, Allocator, NativeContext
 from jpegai_mobile.native.stage import SPARSE_RESIDUAL, stream_options
@@ -17,6 +20,8 @@ from jpegai_mobile.native.stage import SPARSE_RESIDUAL, stream_options
 from .vectors import DATA, stream_folder
 
 MODEL_BYTES = (DATA / "entropy_1.bin").read_bytes()
+UNTIL_DAMAGE = 32
+"""A bit of jai_options.arrays that Python does not use."""
 STREAMS = ["bop_64x64", "bop_bm1069_cubes_200x136", "meta_udi_rdi_64x64", "qmap_rvs_threads8_300x220"]
 
 
@@ -116,6 +121,37 @@ def test_a_stream_may_be_decoded_again() -> None:
         context.call("jai_stream_decode", stream, model, c.byref(options), c.byref(arrays))
         held.append(context.context.bytes_held)
     assert held[0] == held[1]
+
+
+class KeepingAllocator(CountingAllocator):
+    """What is given back stays as it was: reading it is an error, but a harmless one."""
+
+    def _release(self, user: int, memory: int, size: int) -> None:
+        assert c.sizeof(self.blocks[memory]) == size
+
+
+def test_residuals_of_an_earlier_decode_are_forgotten() -> None:
+    """Damage in z, before any residual: all are zero, whether or not there was a decode before."""
+    tables = EntropyModel.from_bytes(MODEL_BYTES)
+    other = replace(tables.components[0], z_cumulative=tables.components[0].z_cumulative[::-1])
+    other_bytes = EntropyModel((other, tables.components[1])).to_bytes()
+    data = (stream_folder("bop_64x64") / "stream.jai").read_bytes()
+    context = NativeContext(allocator=KeepingAllocator().structure)
+    options = stream_options(context, 1 << 20)
+    options.arrays = SPARSE_RESIDUAL | UNTIL_DAMAGE
+    streams = [context.open("stream", "jai_stream_open", data, len(data), c.byref(options)) for _ in range(2)]
+    model = context.open("model", "jai_model_open", MODEL_BYTES, len(MODEL_BYTES))
+    damaging = context.open("model", "jai_model_open", other_bytes, len(other_bytes))
+    context.call("jai_stream_decode", streams[0], model, c.byref(options), c.byref(c.c_void_p()))
+    for stream in streams:
+        arrays = c.c_void_p()
+        with pytest.raises(InvalidStream, match="SOZ"):
+            context.call("jai_stream_decode", stream, damaging, c.byref(options), c.byref(arrays))
+        assert arrays
+        for component in Component:
+            values = np.full((4, 4, component.channels), 7, np.int16)
+            context.functions.jai_residual_window(stream, component, 0, 0, 4, 4, values.ctypes.data)
+            assert not values.any()
 
 
 @pytest.mark.parametrize("name", STREAMS)

@@ -10,17 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jpegai_mobile.filters.efe_nonlinear import efe_nonlinear
 from jpegai_mobile.filters.lef import GAINS, THRESHOLDS, lef
-from jpegai_mobile.filters.weights import dequantised_weights
 from jpegai_mobile.image.colour import from_raw, quantise, yuv_to_rgb
-from jpegai_mobile.image.planes import Planes, Subsampling
+from jpegai_mobile.image.planes import Planes
 from jpegai_mobile.image.resampling import cubic_taps, linear_taps
 from jpegai_mobile.native import samples as bound
 from jpegai_mobile.native.samples import library
 
 from .c_compiler import WARNINGS, compile_c, needs_compiler
-from .test_filters import nonlinear_header, picture_header, switch_header
 from .test_image import random_planes
 from .vectors import ROOT
 
@@ -32,10 +29,6 @@ SIZE = 67, 151
 
 class Sigma(c.Structure):
     _fields_ = (("values", c.c_void_p), ("rows", c.c_size_t), ("columns", c.c_size_t))
-
-
-class Curve(c.Structure):
-    _fields_ = (("min_luma", c.c_uint16), ("max_luma", c.c_uint16), ("weight", c.c_float * 8))
 
 
 @pytest.fixture(scope="module", params=["-O0", "-O3 -march=native"])
@@ -159,49 +152,6 @@ def test_lef(pixels: Any, model_id: int) -> None:
             pointer(sharpened),
         )  # fmt: skip
     assert np.array_equal(sharpened, lef(luma, sigma[9], model_id))
-
-
-@pytest.mark.parametrize("subsampling", [(1, 1), (1, 2), (2, 2)])
-def test_efe_curve(pixels: Any, subsampling: Subsampling) -> None:
-    planes = random_planes(SIZE, subsampling)
-    rows, columns = planes.u.shape
-    tile = 32
-    across = -(-columns // tile)
-    header = nonlinear_header(-(-rows // tile) * across, tile, tile)
-    expected = efe_nonlinear(planes, header, picture_header(SIZE, subsampling), None)
-    weights = dequantised_weights(header.planes[0].A1, header.minSymbol)
-    filtered = planes.u.copy()
-    for number, (low, high) in enumerate(zip(header.minLuma, header.maxLuma, strict=True)):
-        curve = Curve(low, high, (c.c_float * 8)(*weights[8 * number : 8 * number + 8]))
-        top, left = number // across * tile, number % across * tile
-        pixels.jai_efe_curve(
-            c.byref(curve),
-            pointer(planes.y[top * subsampling[0] :, left * subsampling[1] :]),
-            size(SIZE[1] * subsampling[0]),
-            size(subsampling[1]),
-            pointer(filtered[top:, left:]),
-            size(columns),
-            size(min(tile, rows - top)),
-            size(min(tile, columns - left)),
-        )
-    assert np.array_equal(filtered, expected.u)
-
-
-@pytest.mark.parametrize("value", [0, 1, 2])
-def test_efe_switch(pixels: Any, value: int) -> None:
-    planes, alternative = random_planes(SIZE), random_planes(SIZE, seed=5)
-    header = switch_header([0, value], [], (1, 2), 100)
-    expected = efe_nonlinear(planes, header, picture_header(SIZE), alternative)
-    switched = planes.u.copy()
-    pixels.jai_efe_switch(
-        value,
-        pointer(alternative.u[:, 100:]),
-        pointer(switched[:, 100:]),
-        size(SIZE[1]),
-        size(SIZE[0]),
-        size(51),
-    )
-    assert np.array_equal(switched, expected.u)
 
 
 def test_every_source_is_in_the_build() -> None:

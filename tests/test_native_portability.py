@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .c_compiler import ENTROPY_FOLDER, LIBRARY_SOURCES, PROGRAM_SOURCES, build_program, needs_compiler
+from .c_compiler import ENTROPY_FOLDER, LIBRARY_SOURCES, PROGRAM_SOURCES, needs_compiler
 from .vectors import DATA, stream_folder
 
 MODEL = DATA / "entropy_1.bin"
@@ -30,14 +30,9 @@ def hashes(command: list[str], name: str) -> str:
     return "".join(line for line in result.stdout.splitlines(keepends=True) if not line.startswith("#"))
 
 
-@pytest.fixture(scope="module")
-def host_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_program(SOURCES, tmp_path_factory.mktemp("host") / "jai-trace", "-O2")
-
-
 @needs_compiler
 @pytest.mark.parametrize("target", TARGETS)
-def test_hashes_equal_those_of_the_host(target: str, host_program: Path, tmp_path: Path) -> None:
+def test_hashes_equal_those_of_the_host(target: str, jai_trace: Path, tmp_path: Path) -> None:
     compiler, emulator = TARGETS[target]
     missing = [tool for tool in (compiler, emulator) if tool and shutil.which(tool) is None]
     if missing:
@@ -47,4 +42,4 @@ def test_hashes_equal_those_of_the_host(target: str, host_program: Path, tmp_pat
     subprocess.run(command, check=True)
     run = [emulator, str(program)] if emulator else [str(program)]
     for name in STREAMS:
-        assert hashes(run, name) == hashes([str(host_program)], name)
+        assert hashes(run, name) == hashes([str(jai_trace)], name)

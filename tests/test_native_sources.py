@@ -24,6 +24,7 @@ from .c_compiler import (
 )
 from .vectors import ROOT
 
+PIXELS_FOLDER = ROOT / "jpegai_mobile" / "native" / "pixels"
 ALL_FILES = sorted([*ENTROPY_FOLDER.glob("*.c"), *ENTROPY_FOLDER.glob("*.h")])
 NOT_CODE = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 FLOATS = re.compile(r"\b(float|double|_Complex|math\.h|float\.h|fenv\.h|tgmath\.h)\b|\b\d+\.\d|\b\d+[eE][+-]\d")
@@ -81,23 +82,36 @@ def test_program_compiles_without_warnings(tmp_path: Path) -> None:
     build_program([*LIBRARY_SOURCES, *PROGRAM_SOURCES], tmp_path / "jai-trace", "-O1", *WARNINGS)
 
 
-def test_header_compiles_as_cxx(tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", [ENTROPY_FOLDER / "jai_entropy.h", PIXELS_FOLDER / "jai_pixels.h"])
+def test_header_compiles_as_cxx(header: Path, tmp_path: Path) -> None:
     compiler = shutil.which("c++")
     if compiler is None:
         pytest.skip("no C++ compiler")
     source = tmp_path / "use.cpp"
-    source.write_text('#include "jai_entropy.h"\nint main() { return jai_entropy_version() == nullptr; }\n')
-    command = [
-        compiler,
-        "-Wall",
-        "-Wextra",
-        "-pedantic",
-        "-Werror",
-        "-fsyntax-only",
-        f"-I{ENTROPY_FOLDER}",
-        source,
-    ]
+    source.write_text(f'#include "{header}"\nint main() {{ return 0; }}\n')
+    command = [compiler, "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", source]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+@needs_compiler
+def test_example_of_the_header_compiles(tmp_path: Path) -> None:
+    header = (ENTROPY_FOLDER / "jai_entropy.h").read_text()
+    example = "\n".join(re.findall(r"^ \*     (.*)$", header[: header.index("*/")], re.MULTILINE))
+    assert "jai_stream_decode" in example
+    source = tmp_path / "example.c"
+    source.write_text(
+        f"""#include <stdio.h>
+#include "jai_entropy.h"
+void use(const jai_arrays *arrays);
+void example(const uint8_t *data, size_t size, const uint8_t *tables, size_t tables_size);
+void example(const uint8_t *data, size_t size, const uint8_t *tables, size_t tables_size)
+{{
+{example}
+}}
+"""
+    )
+    result = compile_c([source], tmp_path / "example.o", "-c", *WARNINGS)
     assert result.returncode == 0, result.stderr
 
 

@@ -6,15 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from device_tests.comparison import first_divergence
 from device_tests.trace_file import read_trace
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.codestream.substreams import SubStream
 from jpegai_mobile.version import __version__
 
-from .c_compiler import LIBRARY_SOURCES, PROGRAM_SOURCES, build_program, needs_compiler
+from .c_compiler import needs_compiler
 from .vectors import DATA, stream_folder
 
 pytestmark = needs_compiler
@@ -22,43 +20,49 @@ MODEL = DATA / "entropy_1.bin"
 STREAM = stream_folder("bop_64x64") / "stream.jai"
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_program((*LIBRARY_SOURCES, *PROGRAM_SOURCES), tmp_path_factory.mktemp("trace") / "jai-trace", "-O2")
-
-
 def run(program: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
-def test_facts_are_printed(program: Path) -> None:
-    about = dict(line.split(maxsplit=2)[1:] for line in run(program, "--about").stdout.splitlines())
+def test_facts_are_printed(jai_trace: Path) -> None:
+    about = dict(line.split(maxsplit=2)[1:] for line in run(jai_trace, "--about").stdout.splitlines())
     assert about.keys() == {"version", "compiler", "pointer_bits", "byte_order"}
     assert (about["version"], about["byte_order"]) == (__version__, sys.byteorder)
-    facts = [line.split()[1] for line in run(program, STREAM, MODEL, "-").stdout.splitlines() if line[0] == "#"]
+    facts = [line.split()[1] for line in run(jai_trace, STREAM, MODEL, "-").stdout.splitlines() if line[0] == "#"]
     assert facts == ["milliseconds", "peak_bytes"]
 
 
-def test_without_an_output_the_same_hashes(program: Path, tmp_path: Path) -> None:
+def test_without_an_output_the_same_hashes(jai_trace: Path, tmp_path: Path) -> None:
     def hashes(output: object) -> list[str]:
-        return [line for line in run(program, STREAM, MODEL, output).stdout.splitlines() if line[0] != "#"]
+        return [line for line in run(jai_trace, STREAM, MODEL, output).stdout.splitlines() if line[0] != "#"]
 
     assert hashes("-") == hashes(tmp_path / "trace")
 
 
-def test_exit_codes(program: Path, tmp_path: Path) -> None:
+def test_exit_codes(jai_trace: Path, tmp_path: Path) -> None:
     damaged, no_model = tmp_path / "damaged.jai", tmp_path / "model.bin"
     damaged.write_bytes(STREAM.read_bytes()[:-1])
     no_model.write_bytes(b"")
-    assert run(program).returncode == 2
-    assert run(program, tmp_path / "absent", MODEL, "-").returncode == 2
-    assert run(program, STREAM, MODEL, tmp_path / "absent" / "out").returncode == 2
-    assert run(program, damaged, MODEL, "-").returncode == 11
-    assert run(program, STREAM, no_model, "-").returncode == 14
-    assert run(program, damaged, MODEL, "-").stderr.count("\n") == 1
+    assert run(jai_trace).returncode == 2
+    assert run(jai_trace, tmp_path / "absent", MODEL, "-").returncode == 2
+    assert run(jai_trace, STREAM, MODEL, tmp_path / "absent" / "out").returncode == 2
+    assert run(jai_trace, damaged, MODEL, "-").returncode == 11
+    assert run(jai_trace, STREAM, no_model, "-").returncode == 14
+    assert run(jai_trace, damaged, MODEL, "-").stderr.count("\n") == 1
+    assert run(jai_trace, STREAM, no_model, "-").stderr.startswith(f"jai-trace: {no_model}: ")
 
 
-def test_a_damaged_stream_is_traced_up_to_the_damage(program: Path, tmp_path: Path) -> None:
+def test_a_failure_leaves_the_output_alone(jai_trace: Path, tmp_path: Path) -> None:
+    damaged, no_model, output = tmp_path / "damaged.jai", tmp_path / "model.bin", tmp_path / "trace"
+    damaged.write_bytes(STREAM.read_bytes()[:-1])
+    no_model.write_bytes(b"")
+    for stream, model in ((damaged, MODEL), (STREAM, no_model)):
+        output.write_text("older")
+        assert run(jai_trace, stream, model, output).returncode > 10
+        assert output.read_text() == "older"
+
+
+def test_a_damaged_stream_is_traced_up_to_the_damage(jai_trace: Path, tmp_path: Path) -> None:
     stream = read_code_stream(STREAM.read_bytes())
     chroma = stream.residuals[1][0]
     assert chroma is not None
@@ -66,15 +70,15 @@ def test_a_damaged_stream_is_traced_up_to_the_damage(program: Path, tmp_path: Pa
     stream.residuals[1][0] = SubStream(payload, chroma.place)
     damaged, whole_trace, damaged_trace = tmp_path / "damaged.jai", tmp_path / "whole", tmp_path / "damaged"
     damaged.write_bytes(write_code_stream(stream))
-    assert run(program, STREAM, MODEL, whole_trace).returncode == 0
-    result = run(program, damaged, MODEL, damaged_trace)
+    assert run(jai_trace, STREAM, MODEL, whole_trace).returncode == 0
+    result = run(jai_trace, damaged, MODEL, damaged_trace)
     assert (result.returncode, "damaged, or made for other weights" in result.stderr) == (11, True)
     divergence = first_divergence(read_trace(whole_trace.read_bytes()), read_trace(damaged_trace.read_bytes()))
     assert divergence is not None
     assert divergence.record == "residual_uv"
 
 
-def test_of_a_damaged_region_the_trace_shows_that_region(program: Path, tmp_path: Path) -> None:
+def test_of_a_damaged_region_the_trace_shows_that_region(jai_trace: Path, tmp_path: Path) -> None:
     """Regions behind the damaged one hold nothing yet, and must not be taken for the cause."""
     path = stream_folder("indreg_rvs_threads2_700x530") / "stream.jai"
     stream = read_code_stream(path.read_bytes())
@@ -85,8 +89,8 @@ def test_of_a_damaged_region_the_trace_shows_that_region(program: Path, tmp_path
     stream.residuals[0][1] = SubStream(part.payload[:middle] + flipped + part.payload[middle + 1 :], part.place)
     damaged, whole_trace, damaged_trace = tmp_path / "damaged.jai", tmp_path / "whole", tmp_path / "damaged"
     damaged.write_bytes(write_code_stream(stream))
-    assert run(program, path, MODEL, whole_trace).returncode == 0
-    assert run(program, damaged, MODEL, damaged_trace).returncode == 11
+    assert run(jai_trace, path, MODEL, whole_trace).returncode == 0
+    assert run(jai_trace, damaged, MODEL, damaged_trace).returncode == 11
     divergence = first_divergence(read_trace(whole_trace.read_bytes()), read_trace(damaged_trace.read_bytes()))
     assert divergence is not None
     assert divergence.record == "residual_y"

@@ -47,6 +47,8 @@ class _Component(c.Structure):
         ("grfs_channel_flag", _U8 * 160),
         ("cube_groups", c.c_uint32),
         ("cube_group_flag", c.POINTER(_U8)),
+        ("cube_rows", c.c_uint32),
+        ("cube_columns", c.c_uint32),
         ("cube_flags", c.c_uint32),
         ("cube_flag", c.POINTER(_U8)),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from jpegai_mobile.errors import BundleError, InvalidStream, JpegAiError, LimitExceeded, Unsupported
 
 from ..c_compiler import LIBRARY_SOURCES, build_program
-from .differential import Case, Outcome
+from .differential import MAX_SAMPLES, Case, Outcome
 
 SANITIZERS = (
     "-fsanitize=address,undefined",
@@ -39,13 +39,19 @@ def status_of(outcome: Outcome) -> int:
     return STATUS[outcome if isinstance(outcome, type) else None]
 
 
-def replay(program: Path, cases: Sequence[Case], corpus: Path) -> list[int]:
-    """The status of every case; raises AssertionError with the sanitizer's report when it found something."""
+def replay(program: Path, cases: Sequence[Case], corpus: Path, max_samples: int = MAX_SAMPLES) -> list[int]:
+    """The status of every case.
+
+    Raises AssertionError, with its name, for a case that a sanitizer has something to say about, that leaves memory
+    behind, or whose residuals are not the same without their zeros.
+    """
     corpus.write_bytes(b"".join(_frames(cases)))
-    result = subprocess.run([program, corpus], capture_output=True, text=True, check=False)
+    result = subprocess.run([program, corpus, str(max_samples)], capture_output=True, text=True, check=False)
     lines = result.stdout.splitlines()
     name = cases[len(lines)].name if len(lines) < len(cases) else "leak check"
     assert result.returncode == 0, f"{name}: {result.stderr}"
+    wrong = [f"{case.name}: {line}" for case, line in zip(cases, lines, strict=True) if not line.isdecimal()]
+    assert not wrong, "\n".join(wrong)
     return [int(line) for line in lines]
 
 

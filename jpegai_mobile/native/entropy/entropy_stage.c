@@ -59,9 +59,9 @@ typedef struct component_stage {
     jai_scale_decoder scale_decoder;
     int32_t *scale_index;
     int32_t *scaled_sigma;
-    const int32_t *sigma; /* scaled_sigma, or scale_index when nothing is scaled */
-    int32_t *average;     /* [ceil(rows / 8)][ceil(columns / 8)] */
-    int32_t *quality_offset;
+    const int32_t *sigma;    /* scaled_sigma, or scale_index when nothing is scaled */
+    int32_t *average;        /* [ceil(rows / 8)][ceil(columns / 8)] */
+    int32_t *quality_offset; /* NULL: there is no quality map */
     uint8_t *kept;
     uint8_t *mask;
     uint8_t *table_index;
@@ -100,6 +100,7 @@ static jai_status allocate_planes(component_stage *s)
 {
     jai_pool *pool = &s->stream->arrays_pool;
     const size_t count = (size_t)s->arrays->rows * s->arrays->columns;
+    const size_t blocks = (size_t)jai_cover(s->arrays->rows, JAI_BLOCK) * jai_cover(s->arrays->columns, JAI_BLOCK);
     void *memory = NULL;
     JAI_TRY(allocate_residual_planes(s));
     JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
@@ -107,10 +108,12 @@ static jai_status allocate_planes(component_stage *s)
     JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
     s->scaled_sigma = memory;
     s->sigma = s->header->rvs_enable_flag != 0 || s->header->grfs_enable_flag != 0 ? s->scaled_sigma : s->scale_index;
-    JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
+    JAI_TRY(jai_pool_allocate(pool, blocks, sizeof(int32_t), &memory));
     s->average = memory;
-    JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
-    s->quality_offset = memory;
+    if (s->stream->arrays.quality_map != NULL) {
+        JAI_TRY(jai_pool_allocate(pool, count, sizeof(int32_t), &memory));
+        s->quality_offset = memory;
+    }
     JAI_TRY(jai_pool_allocate(pool, count, 1, &memory));
     s->kept = memory;
     JAI_TRY(jai_pool_allocate(pool, count, 1, &memory));
@@ -139,7 +142,7 @@ static void load_quality_offset(component_stage *s, const jai_rectangle *region)
     int32_t *offset = s->quality_offset;
     for (uint32_t row = region->top; row < region->bottom; row++) {
         for (uint32_t column = region->left; column < region->right; column++) {
-            *offset++ = map != NULL ? jai_quality_log_offset(map[(size_t)row * s->arrays->columns + column]) : 0;
+            *offset++ = jai_quality_log_offset(map[(size_t)row * s->arrays->columns + column]);
         }
     }
 }
@@ -155,7 +158,7 @@ static void prepare_channel(component_stage *s, uint32_t channel, const jai_rect
     for (size_t i = 0; i < count; i++) {
         s->scale_index[i] += offset;
     }
-    if (s->stream->arrays.quality_map != NULL) {
+    if (s->quality_offset != NULL) {
         for (size_t i = 0; i < count; i++) {
             s->scale_index[i] += s->quality_offset[i];
         }
@@ -251,18 +254,17 @@ static bool stores_scales(const component_stage *s)
 {
     const jai_component_arrays *a = s->arrays;
     return a->scale_index != NULL || a->sigma != NULL || a->skip_mask != NULL || a->block_average != NULL ||
-           s->stream->arrays.lef_sigma != NULL;
+           (s->component == JAI_LUMA && s->stream->arrays.lef_sigma != NULL);
 }
 
 static jai_status decode_channels(component_stage *s, region_stage *region, bool present)
 {
-    if (!present && !stores_scales(s)) {
-        return JAI_OK;
-    }
-    for (uint32_t channel = 0; channel < s->arrays->channels; channel++) {
+    const uint32_t coded = present ? s->header->num_chs : 0;
+    const uint32_t needed = stores_scales(s) ? s->arrays->channels : coded;
+    for (uint32_t channel = 0; channel < needed; channel++) {
         prepare_channel(s, channel, &region->place);
         store_channel(s, channel, &region->place);
-        if (present && channel < s->header->num_chs) {
+        if (channel < coded) {
             JAI_TRY(decode_channel(s, region));
         }
     }
@@ -285,8 +287,10 @@ static jai_status decode_region(component_stage *s, uint32_t number)
 {
     const jai_picture_header *picture = &s->stream->picture;
     const jai_substream *substream = &s->stream->residual[s->component][number];
-    const bool skipped = (s->skipped_regions[number / 8] >> number % 8 & 1) != 0;
-    const bool present = substream->payload != NULL && !(picture->region_residual_in_its_own_substream_flag && skipped);
+    /* Only independent regions are few enough to have a bit each. */
+    const bool skipped = picture->region_residual_in_its_own_substream_flag != 0 &&
+                         (s->skipped_regions[number / 8] >> number % 8 & 1) != 0;
+    const bool present = substream->payload != NULL && !skipped;
     region_stage region = {.number = number, .place = jai_region_latents(picture, number)};
     s->ring = open_channels(region_area(&region.place));
     if (present) {
@@ -295,8 +299,10 @@ static jai_status decode_region(component_stage *s, uint32_t number)
         jai_tans_row_begin(&region.coder, &region.decoder, jai_residual_read_escape,
                            (uint64_t)region_area(&region.place) * s->header->num_chs);
     }
-    load_quality_offset(s, &region.place);
-    jai_kept_positions(picture, s->header, &region.place, s->kept);
+    if (s->quality_offset != NULL) {
+        load_quality_offset(s, &region.place);
+    }
+    jai_kept_positions(s->header, &region.place, s->kept);
     const jai_status status = decode_channels(s, &region, present);
     return present ? finish_residuals(s, &region, status) : status;
 }
@@ -367,17 +373,24 @@ static jai_status decode_stage(jai_stream *stream, const jai_model *model, const
     return decode_component(stream, model, JAI_CHROMA, options);
 }
 
+/* Of the decode before. */
+static void release_arrays(jai_stream *stream)
+{
+    jai_pool_release(&stream->arrays_pool);
+    memset(stream->sparse_residual, 0, sizeof stream->sparse_residual);
+}
+
 jai_status jai_stream_decode(jai_stream *stream, const jai_model *model, const jai_options *options,
                              const jai_arrays **arrays)
 {
     *arrays = NULL;
-    jai_pool_release(&stream->arrays_pool);
+    release_arrays(stream);
     const jai_status status = decode_stage(stream, model, options);
     const bool wanted = status == JAI_INVALID_STREAM && (options->arrays & JAI_UNTIL_DAMAGE) != 0;
     if (status == JAI_OK || wanted) {
         *arrays = &stream->arrays;
     } else {
-        jai_pool_release(&stream->arrays_pool);
+        release_arrays(stream);
     }
     return status;
 }
@@ -387,7 +400,7 @@ void jai_residual_window(const jai_stream *stream, unsigned component, uint32_t 
 {
     const jai_sparse_residual *sparse = &stream->sparse_residual[component];
     const jai_rectangle window = {top, left, top + rows, left + columns};
-    memset(values, 0, (size_t)rows * columns * sparse->channels * sizeof *values);
+    memset(values, 0, (size_t)rows * columns * stream->arrays.component[component].channels * sizeof *values);
     for (uint32_t region = 0; region < sparse->regions; region++) {
         const jai_rectangle place = jai_region_latents(&stream->picture, region);
         jai_sparse_read(sparse, region, &place, &window, values);

@@ -6,14 +6,21 @@
  * the same arrays on every device, big or little endian, 32 or 64 bit.
  *
  *     jai_context context;
+ *     jai_options options;
+ *     jai_stream *stream = NULL;
+ *     jai_model *model = NULL;
+ *     const jai_arrays *arrays = NULL;
  *     jai_context_init(&context, NULL, 256 << 20);
- *     jai_stream *stream;
- *     jai_model *model;
- *     const jai_arrays *arrays;
+ *     jai_options_init(&options);
  *     if (jai_stream_open(&context, data, size, &options, &stream) == JAI_OK &&
  *         jai_model_open(&context, tables, tables_size, &model) == JAI_OK &&
- *         jai_stream_decode(stream, model, &options, &arrays) == JAI_OK) { ... }
- *     else puts(context.message);
+ *         jai_stream_decode(stream, model, &options, &arrays) == JAI_OK) {
+ *         use(arrays);
+ *     } else {
+ *         puts(context.message);
+ *     }
+ *     jai_model_close(model);
+ *     jai_stream_close(stream);
  *
  * Nothing here has global state. Objects of different contexts may be used by different threads at the same time; one
  * context and its objects by one thread at a time, except that any number of threads may decode with one model.
@@ -95,9 +102,11 @@ typedef struct jai_component_header {
     uint8_t synthesis_tile_overlap; /* times 16 */
     uint8_t grfs_channel_flag[JAI_LUMA_CHANNELS];
     uint32_t cube_groups;           /* ceil(cube_flags / 8) */
-    const uint8_t *cube_group_flag; /* 0: the flags of the group are not coded and all ones */
-    uint32_t cube_flags;            /* number of cube flags, 0 when they are not used */
-    const uint8_t *cube_flag;       /* phase, row, column; flags of uncoded groups filled in */
+    const uint8_t *cube_group_flag; /* [cube_groups] 0: the flags of the group are not coded and all ones */
+    uint32_t cube_rows;             /* this and the next two are 0 when cube flags are not used */
+    uint32_t cube_columns;
+    uint32_t cube_flags;      /* 4 * cube_rows * cube_columns */
+    const uint8_t *cube_flag; /* [4 phases][cube_rows][cube_columns]; flags of uncoded groups filled in */
 } jai_component_header;
 
 /* The picture header (PIH). Names and values as coded. */
@@ -241,9 +250,11 @@ enum {
     JAI_SPARSE_RESIDUAL = 64
 };
 
+/* jai_stream_open reads max_samples and allow_missing_regions, jai_stream_decode the others. */
 typedef struct jai_options {
     uint64_t max_samples;                  /* ceiling on coded luma samples, judged before any large allocation */
-    uint16_t max_channels[JAI_COMPONENTS]; /* residual channels to keep; those above are decoded and dropped */
+    uint16_t max_channels[JAI_COMPONENTS]; /* residual channels to keep; those above are decoded and dropped. Rounded
+                                              up to where whole channels fill whole groups of four of every thread */
     bool allow_missing_regions;            /* independent regions may be absent: their residual is zero */
     uint32_t arrays;                       /* JAI_SCALE_INDEX | ...: an array that is not wanted costs no memory */
     uint8_t skipped_regions[32]; /* bit n % 8 of byte n / 8: independent region n is treated as missing, and its
@@ -276,7 +287,10 @@ JAI_API const uint8_t *jai_stream_user_data(const jai_stream *stream, size_t *si
 /* The integer tables of one model. */
 typedef struct jai_model jai_model;
 
-/* Reads `entropy_<model>.bin` (the bytes must stay valid); JAI_BUNDLE_ERROR when they are damaged. */
+/*
+ * Reads `entropy_<model>.bin` (the bytes must stay valid). On failure `*model` is NULL; fails with JAI_BUNDLE_ERROR
+ * when the tables are damaged, JAI_LIMIT_EXCEEDED or JAI_OUT_OF_MEMORY.
+ */
 JAI_API jai_status jai_model_open(jai_context *context, const uint8_t *data, size_t size, jai_model **model);
 JAI_API void jai_model_close(jai_model *model); /* NULL is allowed */
 
@@ -309,15 +323,17 @@ typedef struct jai_arrays {
 } jai_arrays;
 
 /*
- * Decodes all symbols. The arrays belong to the stream and live until it is closed or decoded again. Fails with
+ * Decodes all symbols, with the model that the picture header names (not checked). The arrays belong to the stream and
+ * live until it is closed or decoded again. On failure `*arrays` is NULL (but see JAI_UNTIL_DAMAGE); fails with
  * JAI_INVALID_STREAM, JAI_LIMIT_EXCEEDED or JAI_OUT_OF_MEMORY.
  */
 JAI_API jai_status jai_stream_decode(jai_stream *stream, const jai_model *model, const jai_options *options,
                                      const jai_arrays **arrays);
 
 /*
- * The residual symbols of a window of latents after a decode with JAI_SPARSE_RESIDUAL, as [row][column][channel]. The
- * window must lie inside the picture. Any number of threads may read at a time.
+ * The residual symbols of a window of latents after a decode with JAI_SPARSE_RESIDUAL that handed out arrays, as
+ * [row][column][channel] with all channels of the component. Not checked: `component` is JAI_LUMA or JAI_CHROMA, and
+ * the window lies inside the picture. Any number of threads may read at a time.
  */
 JAI_API void jai_residual_window(const jai_stream *stream, unsigned component, uint32_t top, uint32_t left,
                                  uint32_t rows, uint32_t columns, int16_t *values);
@@ -326,14 +342,16 @@ JAI_API void jai_residual_window(const jai_stream *stream, unsigned component, u
 
 /*
  * me-tANS by itself, both directions: rows of values that share one coder with 1, 2, 4, 8 or 16 threads. A sub-stream
- * of a code stream is one row for a residual, and one row per channel for z.
+ * of a code stream is one row for a residual, and one row per channel for z. Neither the number of threads nor what
+ * rows hold is checked: the ranges below are the caller's duty. Decoding fails with JAI_INVALID_STREAM, when the bytes
+ * are damaged or made for other rows, and both directions with JAI_LIMIT_EXCEEDED or JAI_OUT_OF_MEMORY.
  */
 
 /* A row of residuals. */
 typedef struct jai_residual_row {
     size_t count;
     const uint8_t *table_index; /* [count] coding table, 0..31 */
-    const uint8_t *mask;        /* [count] 1: coded, 0: not coded */
+    const uint8_t *mask;        /* [count] 0: not coded, anything else: coded */
     int16_t *value;             /* [count] ignored and left alone where not coded */
 } jai_residual_row;
 
@@ -351,10 +369,12 @@ JAI_API jai_status jai_decode_residual_rows(jai_context *context, const uint8_t 
                                             const jai_residual_row *rows, size_t row_count);
 JAI_API jai_status jai_decode_z_rows(jai_context *context, const uint8_t *data, size_t size, unsigned threads,
                                      const jai_z_row *rows, size_t row_count);
+/* On failure `*encoding` is NULL. */
 JAI_API jai_status jai_encode_residual_rows(jai_context *context, unsigned threads, const jai_residual_row *rows,
                                             size_t row_count, jai_encoding **encoding);
 JAI_API jai_status jai_encode_z_rows(jai_context *context, unsigned threads, const jai_z_row *rows, size_t row_count,
                                      jai_encoding **encoding);
+/* They live until the encoding is closed. */
 JAI_API const uint8_t *jai_encoding_bytes(const jai_encoding *encoding, size_t *size);
 JAI_API void jai_encoding_close(jai_encoding *encoding); /* NULL is allowed */
 

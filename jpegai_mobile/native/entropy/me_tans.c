@@ -129,7 +129,7 @@ static bool all_coded(const uint8_t *mask, size_t count)
 {
     uint8_t all = 1;
     for (size_t i = 0; i < count; i++) {
-        all &= mask[i];
+        all &= mask[i] != 0;
     }
     return all != 0;
 }
@@ -170,7 +170,7 @@ static size_t coded_positions(const uint8_t *mask, size_t count, uint8_t index[P
     size_t coded = 0;
     for (size_t i = 0; i < count; i++) {
         index[coded] = (uint8_t)i;
-        coded += mask[i];
+        coded += mask[i] != 0;
     }
     return coded;
 }

@@ -74,9 +74,9 @@ void jai_tans_row_begin(jai_tans_row *row, jai_tans_decoder *decoder, jai_tans_e
                         uint64_t count);
 
 /*
- * Decodes the next `count` positions: with tables[table_index[i]] into value[i] where mask[i] is 1; where it is 0
- * nothing is coded and value[i] is left alone. `value` must stay in place until it is settled (jai_tans_row_settled) or
- * the row has ended. JAI_INVALID_STREAM when bits ran out.
+ * Decodes the next `count` positions: with tables[table_index[i]] into value[i] where mask[i] is not 0; where it
+ * is, nothing is coded and value[i] is left alone. `value` must stay in place until it is settled
+ * (jai_tans_row_settled) or the row has ended. JAI_INVALID_STREAM when bits ran out.
  */
 jai_status jai_tans_row_decode(jai_tans_row *row, const jai_tans_table *tables, const uint8_t *table_index,
                                const uint8_t *mask, int16_t *value, size_t count);

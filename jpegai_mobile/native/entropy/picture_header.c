@@ -93,7 +93,9 @@ static jai_status read_cube_flags(jai_pool *pool, jai_bits *bits, const jai_pict
         return JAI_OK;
     }
     void *memory = NULL;
-    c->cube_flags = 4 * jai_cube_rows(h) * jai_cube_columns(h);
+    c->cube_rows = jai_cubes(jai_picture_height(h));
+    c->cube_columns = jai_cubes(jai_picture_width(h));
+    c->cube_flags = 4 * c->cube_rows * c->cube_columns;
     c->cube_groups = jai_cover(c->cube_flags, CUBE_GROUP);
     JAI_TRY(jai_pool_allocate(pool, (size_t)c->cube_flags + c->cube_groups, 1, &memory));
     uint8_t *flag = memory;

@@ -2,38 +2,25 @@
 
 enum { CUBE_SIZE = 8, PHASES_PER_SIDE = 2 };
 
-/* Cubes along `length` samples. */
-static uint32_t cubes(uint32_t length)
+uint32_t jai_cubes(uint32_t length)
 {
     return jai_cover(jai_cover(jai_cover(length, JAI_LATENT_GRID), PHASES_PER_SIDE), CUBE_SIZE);
 }
 
-uint32_t jai_cube_rows(const jai_picture_header *header)
-{
-    return cubes(jai_picture_height(header));
-}
-
-uint32_t jai_cube_columns(const jai_picture_header *header)
-{
-    return cubes(jai_picture_width(header));
-}
-
 /* Flags run phase (row, then column), cube row, cube column. */
-static uint8_t cube_flag(const jai_picture_header *header, const jai_component_header *component, uint32_t row,
-                         uint32_t column)
+static uint8_t cube_flag(const jai_component_header *component, uint32_t row, uint32_t column)
 {
     const uint32_t phase = row % PHASES_PER_SIDE * PHASES_PER_SIDE + column % PHASES_PER_SIDE;
     const uint32_t cube_row = row / (PHASES_PER_SIDE * CUBE_SIZE);
     const uint32_t cube_column = column / (PHASES_PER_SIDE * CUBE_SIZE);
-    return component->cube_flag[(phase * jai_cube_rows(header) + cube_row) * jai_cube_columns(header) + cube_column];
+    return component->cube_flag[(phase * component->cube_rows + cube_row) * component->cube_columns + cube_column];
 }
 
-void jai_kept_positions(const jai_picture_header *header, const jai_component_header *component,
-                        const jai_rectangle *region, uint8_t *kept)
+void jai_kept_positions(const jai_component_header *component, const jai_rectangle *region, uint8_t *kept)
 {
     for (uint32_t row = region->top; row < region->bottom; row++) {
         for (uint32_t column = region->left; column < region->right; column++) {
-            *kept++ = component->use_cube_flags != 0 && cube_flag(header, component, row, column) == 0;
+            *kept++ = component->use_cube_flags != 0 && cube_flag(component, row, column) == 0;
         }
     }
 }

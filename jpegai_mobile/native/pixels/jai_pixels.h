@@ -53,27 +53,12 @@ typedef struct jai_lef_sigma {
     size_t columns;
 } jai_lef_sigma;
 
-/* LEF for the rows first .. end - 1 of a plane of rows x columns, all of which is read; `model_id` is 0..3. */
+/*
+ * LEF for the rows first .. end - 1 of a plane of rows x columns; the rows next to them are read, too. `sharpened` is a
+ * whole plane as well, of which these rows are written. `model_id` is 0..3.
+ */
 void jai_lef(const float *luma, size_t rows, size_t columns, const jai_lef_sigma *sigma, unsigned model_id,
              size_t first, size_t end, float *sharpened);
-
-/* The curve of a tile of EFE non-linear: luma range in hundredths, and the weights of its linear pieces. */
-enum { JAI_CURVE_SEGMENTS = 8 };
-typedef struct jai_curve {
-    uint16_t min_luma;
-    uint16_t max_luma;
-    float weight[JAI_CURVE_SEGMENTS];
-} jai_curve;
-
-/*
- * EFE non-linear on a tile of chroma, in place. The luma of a chroma sample lies `step` luma samples and
- * `luma_line` samples per row apart.
- */
-void jai_efe_curve(const jai_curve *curve, const float *luma, size_t luma_line, size_t step, float *chroma, size_t line,
-                   size_t rows, size_t columns);
-
-/* The switch of EFE non-linear on a block, in place: 0 keeps it, 1 averages, 2 takes the alternative. */
-void jai_efe_switch(unsigned value, const float *alternative, float *chroma, size_t line, size_t rows, size_t columns);
 
 #ifdef __cplusplus
 }

@@ -3,9 +3,9 @@
  * jai-trace --about                    what this program is and runs on
  *
  * Runs the entropy stage and writes headers and arrays to OUT ("-": hashes only) in the container of trace_writer.h; of
- * a stream that turns out to be damaged, what was decoded before. Prints a line "name hash" for every record, "= hash"
- * for the whole trace, and facts as "# name value". Exit status: 0 ok, 2 usage or a file that cannot be read or
- * written, 10 + jai_status for an error of the library.
+ * a stream that turns out to be damaged, what was decoded before; where nothing was, OUT is left alone. Prints a line
+ * "name hash" for every record, "= hash" for the whole trace, and facts as "# name value". Exit status: 0 ok, 2 usage
+ * or a file that cannot be read or written, 10 + jai_status for an error of the library.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +16,10 @@
 #include "trace_headers.h"
 #include "trace_writer.h"
 
-enum { EXIT_USAGE = 2, EXIT_LIBRARY = 10, MEMORY_LIMIT = 1 << 30 };
+enum { EXIT_USAGE = 2, EXIT_LIBRARY = 10 };
 
 typedef struct file {
+    const char *path;
     uint8_t *bytes;
     size_t size;
 } file;
@@ -27,7 +28,7 @@ static bool read_file(const char *path, file *contents)
 {
     FILE *in = fopen(path, "rb");
     size_t capacity = 0;
-    *contents = (file){NULL, 0};
+    *contents = (file){path, NULL, 0};
     if (in == NULL) {
         return false;
     }
@@ -103,62 +104,69 @@ static int fail(const char *what, const char *why)
     return EXIT_USAGE;
 }
 
-/* Decodes and writes; the library's failures come back as their status. */
-static jai_status run(jai_context *context, const file *data, const file *tables, trace_writer *t)
+/* Whether all could be written. */
+static bool write_trace(const jai_stream *stream, const jai_arrays *arrays, const char *output)
 {
+    const bool hashes_only = strcmp(output, "-") == 0;
+    FILE *out = hashes_only ? NULL : fopen(output, "wb");
+    trace_writer t;
+    if (out == NULL && !hashes_only) {
+        return false;
+    }
+    trace_begin(&t, out, stdout);
+    trace_headers(&t, stream);
+    put_arrays(&t, arrays);
+    const bool written = trace_end(&t);
+    return (out == NULL || fclose(out) == 0) && written;
+}
+
+/* Decodes and writes; returns the exit status. */
+static int run(const file *data, const file *tables, const char *output)
+{
+    jai_context context;
     jai_options options;
     jai_stream *stream = NULL;
     jai_model *model = NULL;
     const jai_arrays *arrays = NULL;
+    int result = EXIT_SUCCESS;
+    jai_context_init(&context, NULL, SIZE_MAX);
     jai_options_init(&options);
     options.arrays |= JAI_UNTIL_DAMAGE;
     const clock_t start = clock();
-    jai_status status = jai_stream_open(context, data->bytes, data->size, &options, &stream);
+    jai_status status = jai_stream_open(&context, data->bytes, data->size, &options, &stream);
     if (status == JAI_OK) {
-        status = jai_model_open(context, tables->bytes, tables->size, &model);
+        status = jai_model_open(&context, tables->bytes, tables->size, &model);
     }
     if (status == JAI_OK) {
         status = jai_stream_decode(stream, model, &options, &arrays);
     }
+    if (status != JAI_OK) {
+        fail(status == JAI_BUNDLE_ERROR ? tables->path : data->path, context.message);
+        result = EXIT_LIBRARY + (int)status;
+    }
     if (arrays != NULL) {
         printf("# milliseconds %lu\n", (unsigned long)((clock() - start) / (CLOCKS_PER_SEC / 1000)));
-        printf("# peak_bytes %lu\n", (unsigned long)context->bytes_peak);
-        trace_headers(t, stream);
-        put_arrays(t, arrays);
+        printf("# peak_bytes %lu\n", (unsigned long)context.bytes_peak);
+        if (!write_trace(stream, arrays, output)) {
+            result = fail(output, "cannot be written");
+        }
     }
     jai_model_close(model);
     jai_stream_close(stream);
-    return status;
+    return result;
 }
 
 static int trace_stream(const char *stream, const char *model, const char *output)
 {
-    file data = {NULL, 0};
-    file tables = {NULL, 0};
-    FILE *out = NULL;
-    int result = EXIT_SUCCESS;
+    file data;
+    file tables = {NULL, NULL, 0};
+    int result;
     if (!read_file(stream, &data)) {
         result = fail(stream, "cannot be read");
     } else if (!read_file(model, &tables)) {
         result = fail(model, "cannot be read");
-    } else if (strcmp(output, "-") != 0 && (out = fopen(output, "wb")) == NULL) {
-        result = fail(output, "cannot be written");
     } else {
-        jai_context context;
-        trace_writer t;
-        jai_context_init(&context, NULL, MEMORY_LIMIT);
-        trace_begin(&t, out, stdout);
-        const jai_status status = run(&context, &data, &tables, &t);
-        if (status != JAI_OK) {
-            fail(stream, context.message);
-            result = EXIT_LIBRARY + (int)status;
-        }
-        if (t.records != 0 && !trace_end(&t)) {
-            result = fail(output, "cannot be written");
-        }
-    }
-    if (out != NULL && fclose(out) != 0) {
-        result = fail(output, "cannot be written");
+        result = run(&data, &tables, output);
     }
     free(data.bytes);
     free(tables.bytes);

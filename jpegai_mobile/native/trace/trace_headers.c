@@ -55,13 +55,10 @@ static void byte_string(trace_writer *t, const uint8_t *bytes, uint32_t size, co
 /* --- picture header -------------------------------------------------------------------------------------------- */
 
 /* Cube flags as [phase][row][column]; a list without elements where they are not used. */
-static void cube_flags(trace_writer *t, const jai_picture_header *h, const jai_component_header *c, const char *prefix)
+static void cube_flags(trace_writer *t, const jai_component_header *c, const char *prefix)
 {
     enum { PHASES = 4 };
-    const uint32_t min_size = 64;
-    const uint32_t grid = 16 * 2 * 8; /* luma samples per cube */
-    const uint32_t shape[TRACE_MAX_RANK] = {PHASES, (h->img_height_minus64 + min_size + grid - 1) / grid,
-                                            (h->img_width_minus64 + min_size + grid - 1) / grid};
+    const uint32_t shape[TRACE_MAX_RANK] = {PHASES, c->cube_rows, c->cube_columns};
     char name[TRACE_MAX_NAME + 1];
     list8(t, c->cube_group_flag, c->cube_groups, "%s.cube_group_flag", prefix);
     if (c->cube_flags == 0) {
@@ -85,7 +82,7 @@ static void component_header(trace_writer *t, const jai_picture_header *h, unsig
     number(t, c->log2_num_threads_r_minus1, prefix, "log2_num_threads_r_minus1");
     number(t, c->num_chs, prefix, "num_chs");
     number(t, c->use_cube_flags, prefix, "use_cube_flags");
-    cube_flags(t, h, c, prefix);
+    cube_flags(t, c, prefix);
     number(t, c->rvs_enable_flag, prefix, "rvs_enable_flag");
     number(t, c->grfs_enable_flag, prefix, "grfs_enable_flag");
     list8(t, c->grfs_channel_flag, c->grfs_enable_flag ? c->num_chs : 0, "%s.grfs_channel_flag", prefix);
