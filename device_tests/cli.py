@@ -43,6 +43,8 @@ from .toolchain import ISAS, setup_command
 
 NAME = "jpegai-devices"
 DIVERGENCE, ABSENT = BAD_INPUT, 3
+TRACES = "traces"
+"""Folder in a report for the traces that differ."""
 
 _EXAMPLES = """\
 examples:
@@ -148,9 +150,11 @@ def _run(options: argparse.Namespace) -> int:
     with open_bundle(options.bundle) as bundle, tempfile.TemporaryDirectory() as folder:
         options.output.mkdir(parents=True, exist_ok=True)
         write_report(results, options.output)  # to fail early, and so that no older report passes for this one
+        for older in (options.output / TRACES).glob("*.trace"):
+            older.unlink()
         run_matrix(
             results, targets, streams, bundle, Path(folder),
-            decoder=ReferenceDecoder(bundle), jobs=options.jobs, keep=options.output / "traces", progress=_progress,
+            decoder=ReferenceDecoder(bundle), jobs=options.jobs, keep=options.output / TRACES, progress=_progress,
         )  # fmt: skip
         write_report(results, options.output)
     _summarise(results, options.output)

@@ -144,9 +144,10 @@ def _first_place(different: NDArray[np.bool_], regions: Sequence[Rectangle]) -> 
 def _latent_regions(trace: Trace, shape: tuple[int, ...]) -> list[Rectangle]:
     """The regions of a latent of a shape in decoding order, by the trace's own picture header.
 
-    None when there is no header that fits the shape.
+    Empty when there is no header that fits the shape.
     """
-    header = {r.name.removeprefix("picture_header."): int(r.values) for r in trace.records if r.values.ndim == 0}
+    numbers = (record for record in trace.records if record.values.ndim == 0 and record.values.dtype.kind in "iu")
+    header = {record.name.removeprefix("picture_header."): int(record.values) for record in numbers}
     try:
         height, width = (header[f"img_{side}_minus64"] + 64 for side in ("height", "width"))
         rows, columns = (header[f"num_{way}_splits_minus1"] + 1 for way in ("ver", "hor"))

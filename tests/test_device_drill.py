@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters.cli import main as convert
 from device_tests.cli import main
 from device_tests.drill import drill, float_codec
 from device_tests.drill.float_codec import recode
@@ -16,18 +15,17 @@ from device_tests.sources import TraceSources
 from jpegai_mobile.native import decode_entropy_stage
 
 from .c_compiler import needs_compiler
+from .encoding import own_decoder_bundle_path
 from .vectors import DATA, ROOT, stream_folder
 
-pytestmark = needs_compiler
+pytestmark = [needs_compiler, pytest.mark.usefixtures("host_built_once")]
 TABLES = (DATA / "entropy_1.bin").read_bytes()
 STREAMS = ("bop_67x65_bm200", "depreg_threads4_640x392", "indreg_rvs_threads2_700x530", "numchs_33_5_187x133")
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("bundle") / "own.bundle"
-    assert convert([str(ROOT / "weights" / "own_model1.zip"), "-o", str(path), "--operating-points", "sop"]) == 0
-    return str(path)
+def bundle() -> str:
+    return str(own_decoder_bundle_path("sop"))
 
 
 @pytest.mark.parametrize("name", STREAMS)

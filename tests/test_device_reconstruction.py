@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from converters.cli import main as convert
 from device_tests.cli import main
+from device_tests.errors import TargetError, TraceError
 from device_tests.reconstruction.comparison import ROUNDED_PLANES, compare_reconstructions
 from device_tests.reconstruction.trace import PRECISION
 from device_tests.reference_decoder import ReferenceDecoder
@@ -21,14 +24,13 @@ from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.decoder import DecodeOptions, Decoder
 
 from .c_compiler import needs_compiler
+from .encoding import own_decoder_bundle_path
 from .vectors import ROOT
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("bundle") / "own.bundle"
-    assert convert([str(ROOT / "weights" / "own_model1.zip"), "-o", str(path), "--operating-points", "sop"]) == 0
-    return path
+def bundle() -> Path:
+    return own_decoder_bundle_path("sop")
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +97,43 @@ def test_tolerances(trace: Trace) -> None:
     (infinite,) = [d for d in compare_reconstructions(trace, unordered) if not d.within]
     assert (infinite.name, infinite.largest) == ("plane_U", float("inf"))
     missing = read_trace(b"".join(write_trace(r for r in trace.records if not r.name.startswith("psi_y"))))
-    (absent,) = [d for d in compare_reconstructions(trace, missing) if not d.within]
-    assert (absent.name, absent.largest) == ("psi_y", float("inf"))
+    for traces in ((trace, missing), (missing, trace)):
+        (absent,) = [d for d in compare_reconstructions(*traces) if not d.within]
+        assert (absent.name, absent.largest) == ("psi_y", float("inf"))
+
+
+def test_what_is_no_tensor(trace: Trace) -> None:
+    flat = Record("plane_U.statistics", np.array(1, np.float32))
+    first, second = (
+        Trace(tuple(flat if record.name == flat.name else record for record in traced.records), traced.hash)
+        for traced in (trace, changed(trace, "plane_U.sha256", 1))
+    )
+    (without,) = [d for d in compare_reconstructions(first, second) if not d.within]
+    assert (without.name, without.largest) == ("plane_U", float("inf"))
+    nothing = Trace((Record("plane_U.small", np.zeros((1, 1), np.float32)),), "")
+    with pytest.raises(TraceError, match="nothing to compare"):
+        compare_reconstructions(nothing, nothing)
+
+
+def test_files_are_linked_or_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "file").write_text("text")
+    shutil.copytree(tmp_path / "root", tmp_path / "linked", copy_function=litert.link_or_copy)
+    assert (tmp_path / "linked" / "file").samefile(tmp_path / "root" / "file")
+
+    def refuse(source: str, target: str) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    shutil.copytree(tmp_path / "root", tmp_path / "copied", copy_function=litert.link_or_copy)
+    assert (tmp_path / "copied" / "file").read_text() == "text"
+
+
+def test_a_trace_that_was_not_written(bundle: Path, tmp_path: Path) -> None:
+    target = make_target("litert", find_sources(), bundle)
+    target.prepare(tmp_path)
+    with pytest.raises(TargetError, match="no trace was written: No such file"):
+        target.pull(tmp_path / "pulled")
 
 
 @needs_compiler

@@ -15,7 +15,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from converters.cli import main as convert
 from device_tests.cli import main
 from device_tests.judgement import judge
 from device_tests.results import Cell
@@ -24,23 +23,22 @@ from device_tests.trace_file import Record, read_trace, write_trace
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 
 from .c_compiler import needs_compiler
+from .encoding import own_decoder_bundle_path
 from .vectors import ROOT
 
-pytestmark = needs_compiler
+pytestmark = [needs_compiler, pytest.mark.usefixtures("host_built_once")]
 NATIVE = ROOT / "jpegai_mobile" / "native"
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+def bundle() -> str:
     """A bundle whose model 1 is that of the repository's streams' tables."""
-    path = tmp_path_factory.mktemp("bundle") / "own.bundle"
-    assert convert([str(ROOT / "weights" / "own_model1.zip"), "-o", str(path)]) == 0
-    return str(path)
+    return str(own_decoder_bundle_path())
 
 
 @pytest.fixture(scope="module")
 def streams(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A photo, the photo with its end cut off, and one of a model that the bundle does not hold."""
+    """A photo, the photo with its end cut off, and what is no stream."""
     folder = tmp_path_factory.mktemp("streams")
     photo = (ROOT / "examples" / "kodim07.jai").read_bytes()
     (folder / "whole.jai").write_bytes(photo)
@@ -138,6 +136,15 @@ def test_a_divergence_is_found_named_and_kept(
     reference, kept = tmp_path / "traces" / "whole.reference.trace", tmp_path / "traces" / "whole.host+O0.trace"
     assert main(["compare", str(reference), str(kept)]) == 1
     assert capsys.readouterr().out == cell["detail"] + "\n"
+
+
+def test_traces_of_an_older_run_are_removed(streams: Path, bundle: str, tmp_path: Path) -> None:
+    older, other = tmp_path / "traces" / "whole.host.trace", tmp_path / "traces" / "notes"
+    older.parent.mkdir()
+    older.write_bytes(b"")
+    other.write_bytes(b"")
+    assert run(streams, bundle, tmp_path, "host", "--match", "cut") == 0
+    assert (older.exists(), other.exists()) == (False, True)
 
 
 def test_the_cause_of_damage_is_found(streams: Path, bundle: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
@@ -10,7 +11,6 @@ from pathlib import Path
 import ai_edge_litert  # type: ignore[import-untyped]
 import pytest
 
-from converters.cli import main as convert
 from device_tests.engine_traces import engine_trace
 from device_tests.errors import AbsentTarget, TargetError
 from device_tests.sources import find_sources
@@ -19,6 +19,7 @@ from device_tests.targets.patch_bench import PatchBench
 from device_tests.toolchain import ISAS, Build, setup_command
 
 from .c_compiler import needs_compiler
+from .encoding import own_decoder_bundle_path
 from .vectors import DATA, ROOT, stream_folder
 
 MODEL = DATA / "entropy_1.bin"
@@ -129,6 +130,29 @@ def test_a_phone_gives_the_trace(phone: Path, tmp_path: Path) -> None:
     assert "board" not in facts, "the phone said nothing about it"
 
 
+def test_targets_on_one_phone_keep_apart(phone: Path, tmp_path: Path) -> None:
+    """One is built from sources that decode otherwise. Of what other runs left on the phone the old is removed."""
+    other_sources = tmp_path / "source" / "native"
+    for part in ("entropy", "trace"):
+        shutil.copytree(ROOT / "jpegai_mobile" / "native" / part, other_sources / part)
+    header = other_sources / "entropy" / "skip_mode.h"
+    header.write_text(header.read_text().replace("JAI_SKIP_THRESHOLD = 382", "JAI_SKIP_THRESHOLD = 381"))
+    old, new = (phone / "jpegai-devices" / name for name in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    targets = []
+    for name, sources in (("adb:FAKE1", find_sources()), ("adb:FAKE1+O0", find_sources(tmp_path / "source"))):
+        targets.append(make_target(name, sources))
+        (tmp_path / name).mkdir()
+        targets[-1].prepare(tmp_path / name)
+    for target, status in zip(targets, (0, 11), strict=True):
+        assert target.run(target.push(STREAM), target.push(MODEL)).status == status
+    targets[0].pull(tmp_path / "pulled")
+    assert (tmp_path / "pulled").read_bytes() == engine_trace(STREAM.read_bytes(), MODEL.read_bytes(), "native")
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 def test_a_phone_refuses_a_damaged_stream(phone: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.jai"
     damaged.write_bytes(STREAM.read_bytes()[:-1])
@@ -160,15 +184,13 @@ def test_a_connection_that_is_lost(phone: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.fixture
-def patches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PatchBench:
+def patches(monkeypatch: pytest.MonkeyPatch) -> PatchBench:
     """Networks of a bundle and the library of the LiteRT that is installed, on small patches."""
     library = Path(ai_edge_litert.__file__).parent / "libLiteRt.so"
     if not library.exists():
         pytest.skip("this build of LiteRT has no shared library of its own")
-    bundle = tmp_path / "own.bundle"
-    assert convert([str(ROOT / "weights" / "own_model1.zip"), "-o", str(bundle), "--operating-points", "sop"]) == 0
     monkeypatch.setattr(patch_bench, "SIDE", 128)
-    return PatchBench(bundle, (library,))
+    return PatchBench(own_decoder_bundle_path("sop"), (library,))
 
 
 def folder_in(parent: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import TraceError
 from ..trace_file import Trace
 from .trace import HASH, PRECISION, SMALL, STATISTICS
 
@@ -63,13 +64,16 @@ class TensorDifference:
 
 
 def compare_reconstructions(first: Trace, second: Trace) -> list[TensorDifference]:
-    """One entry per tensor, in order of the first trace; a tensor of another shape or absent differs infinitely.
+    """One entry per tensor of either trace, in their order; a tensor of another shape or absent differs infinitely.
 
-    The tolerances are those of the precision of the first trace.
+    The tolerances are those of the precision of the first trace. Raises TraceError where neither holds a tensor.
     """
     mine, theirs = ({record.name: record.values for record in trace.records} for trace in (first, second))
     precision = mine[PRECISION].tobytes() if PRECISION in mine else b""
-    names = [record.removesuffix(f".{HASH}") for record in mine if record.endswith(f".{HASH}")]
+    hashes = (record for record in (*mine, *theirs) if record.endswith(f".{HASH}"))
+    names = dict.fromkeys(record.removesuffix(f".{HASH}") for record in hashes)
+    if not names:
+        raise TraceError(f"neither reconstruction trace holds a record NAME.{HASH}: there is nothing to compare")
     return [_compare(name, mine, theirs, _tolerance(name, precision)) for name in names]
 
 
@@ -79,13 +83,16 @@ def _tolerance(name: str, precision: bytes) -> Tolerance:
 
 def _compare(name: str, mine: _Records, theirs: _Records, tolerance: Tolerance) -> TensorDifference:
     small, statistics = (_distances(f"{name}.{part}", mine, theirs) for part in (SMALL, STATISTICS))
+    if statistics.shape != (NUMBER_OF_STATISTICS,):
+        statistics = np.full(NUMBER_OF_STATISTICS, np.inf)
     parts = (
         ("in small", float(small.max(initial=0)), tolerance.small),
         ("in extremes", float(statistics[:2].max(initial=0)), tolerance.extremes),
         ("in means", float(statistics[2:].max(initial=0)), tolerance.means),
     )
     furthest = max(parts, key=lambda part: part[1] / part[2])
-    equal = f"{name}.{HASH}" in theirs and np.array_equal(mine[f"{name}.{HASH}"], theirs[f"{name}.{HASH}"])
+    record = f"{name}.{HASH}"
+    equal = record in mine and record in theirs and np.array_equal(mine[record], theirs[record])
     return TensorDifference(name, equal, *furthest)
 
 

@@ -16,6 +16,7 @@ from .patch_bench import PatchBench, build_for_android
 from .target import RUN_SECONDS, Stage
 
 FOLDER = "/data/local/tmp/jpegai-devices"
+"""Holds a folder for every prepared target; those that are older than a day are removed."""
 ABIS = {"arm64-v8a": "aarch64", "armeabi-v7a": "armv7", "x86_64": "x86_64", "x86": "i386", "riscv64": "riscv64"}
 """Instruction set of an Android ABI; a static program needs nothing else of the system."""
 PROPERTIES = {
@@ -51,21 +52,24 @@ class AdbTarget:
         self._compiler = compiler
         self._options = options
         self._patches = patches
+        self._folder = FOLDER
         self._facts: dict[str, str] = {}
         self._pushed: dict[Path, str] = {}
 
     def prepare(self, workspace: Path) -> None:
-        """Look for the phone, build for its instruction set, install the program."""
+        """Look for the phone, build for its instruction set, install the program in a folder of its own."""
         self._connect()
+        self._folder = f"{FOLDER}/{_short_hash(workspace)}"
         self._facts = {name: self._property(key) for name, key in PROPERTIES.items()}
         isa = ABIS.get(self._facts["abi"])
         if isa is None:
             raise TargetError(f"no build for ABI {self._facts['abi']!r}")
         program = workspace / "jai-trace"
         Build(ISAS[isa], self._compiler, self._options).program(self._sources, program)
-        self._adb("shell", f"rm -rf {FOLDER} && mkdir -p {FOLDER}")
-        self._adb("push", str(program), f"{FOLDER}/jai-trace")
-        self._adb("shell", f"chmod 755 {FOLDER}/jai-trace")
+        self._adb("shell", f"mkdir -p {FOLDER}; find {FOLDER} -mindepth 1 -maxdepth 1 -mtime +0 -exec rm -rf {{}} +")
+        self._adb("shell", f"rm -rf {self._folder} && mkdir {self._folder}")
+        self._adb("push", str(program), f"{self._folder}/jai-trace")
+        self._adb("shell", f"chmod 755 {self._folder}/jai-trace")
         started = self._execute("--about")
         if started.status:
             raise TargetError(f"jai-trace does not start: {started.output.strip() or started.status}")
@@ -75,18 +79,18 @@ class AdbTarget:
     def push(self, path: Path) -> str:
         """Copy a file to the phone, once."""
         if path not in self._pushed:
-            remote = f"{FOLDER}/{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
+            remote = f"{self._folder}/{_short_hash(path)}"
             self._adb("push", str(path), remote)
             self._pushed[path] = remote
         return self._pushed[path]
 
     def run(self, stream: str, tables: str) -> ProgramRun:
         """Run jai-trace on the phone."""
-        return self._execute(stream, tables, f"{FOLDER}/trace")
+        return self._execute(stream, tables, f"{self._folder}/trace")
 
     def pull(self, path: Path) -> None:
         """Copy the trace from the phone."""
-        self._adb("pull", f"{FOLDER}/trace", str(path))
+        self._adb("pull", f"{self._folder}/trace", str(path))
 
     def describe(self) -> dict[str, str]:
         """Phone, SoC, Android and kernel."""
@@ -102,8 +106,8 @@ class AdbTarget:
             build_for_android(isa, program)
         except AbsentTarget as error:
             return {"1K patch": f"not measured: {error}"}
-        self._adb("push", str(program), f"{FOLDER}/jai-patch")
-        self._adb("shell", f"chmod 755 {FOLDER}/jai-patch")
+        self._adb("push", str(program), f"{self._folder}/jai-patch")
+        self._adb("shell", f"chmod 755 {self._folder}/jai-patch")
         return self._patches.measure(
             self.push(library), workspace, self.push, lambda *arguments: self._execute(*arguments, program="jai-patch")
         )
@@ -124,7 +128,7 @@ class AdbTarget:
     def _execute(self, *arguments: str, program: str = "jai-trace") -> ProgramRun:
         # Old versions of adb lose the exit status of a shell, and some mix both outputs: the status is echoed.
         words = " ".join(map(shlex.quote, arguments))
-        output = self._adb("shell", f'{FOLDER}/{program} {words} 2>&1; echo "[exit $?]"').replace("\r\n", "\n")
+        output = self._adb("shell", f'{self._folder}/{program} {words} 2>&1; echo "[exit $?]"').replace("\r\n", "\n")
         found = _STATUS.search(output)
         if found is None:
             raise TargetError("the connection was lost during a run")
@@ -137,3 +141,8 @@ class AdbTarget:
             said = run.message or (run.output.strip().splitlines() or [f"status {run.status}"])[-1]
             raise TargetError(f"adb {arguments[0]}: {said}")
         return run.output
+
+
+def _short_hash(path: Path) -> str:
+    """A name on the phone for a path of this machine."""
+    return hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]

@@ -88,7 +88,10 @@ class LitertTarget:
 
     def pull(self, path: Path) -> None:
         """Move the trace to where it is wanted."""
-        shutil.move(self._output, path)
+        try:
+            shutil.move(self._output, path)
+        except OSError as error:
+            raise TargetError(f"no trace was written: {error.strerror}") from error
 
     def describe(self) -> dict[str, str]:
         """Machine and versions."""
@@ -104,7 +107,7 @@ class LitertTarget:
             )
         folder, root, stage = Path(named).resolve(), workspace / "root", workspace / "stage"
         qemu = emulator(ISAS["aarch64"])
-        shutil.copytree(folder / "root", root, symlinks=True, copy_function=os.link)
+        shutil.copytree(folder / "root", root, symlinks=True, copy_function=link_or_copy)
         model, part, features = CPUS[cpu]
         _write_cpuinfo(root, part, features)
         ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.dylib", "*.dll")
@@ -117,6 +120,14 @@ class LitertTarget:
     def _execute(self, arguments: list[str]) -> ProgramRun:
         command = [*self._command, "-m", "device_tests.reconstruction", *arguments]
         return run_program(command, RUN_SECONDS, environment=self._environment, folder=self._output.parent)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """A second name for a file; a copy where there is none, as on another file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _look_for_networks(bundle: Path, precision: str | None) -> None:
