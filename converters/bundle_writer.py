@@ -62,8 +62,8 @@ class BundleWriter:
     @staticmethod
     def check_target(path: Path) -> None:
         """Raise ConversionError where `write` would: something else is in the way, or nothing can be made there."""
-        if os.path.exists(path) and not _may_replace(path):
-            raise ConversionError(f"{path}: exists and is no model bundle; not replaced")
+        if os.path.exists(path):
+            _check_replaceable(path)
         folder = next(each for each in path.absolute().parents if os.path.exists(each))
         if not os.path.isdir(folder):
             raise ConversionError(f"{path}: {os.strerror(errno.ENOTDIR)}")
@@ -75,7 +75,7 @@ class BundleWriter:
 
         An existing bundle at `path` is replaced; until the new one is complete nothing changes there. A zip is replaced
         in one step; a folder takes two renames, between which there is none. Raises ConversionError when something else
-        is in the way.
+        is in the way, a file of the user's in the folder of the old bundle included.
         """
         self.check_target(path)
         files = {MANIFEST_NAME: self._manifest(source, licence).to_json(), **self._files}
@@ -141,15 +141,18 @@ def network_file_name(key: NetworkKey) -> str:
     return f"{key.network}_{key.component}_{key.model}{point}.{key.precision}.{suffix}"
 
 
-def _may_replace(path: Path) -> bool:
-    """`path` is an empty folder or a model bundle, not something of the user's."""
+def _check_replaceable(path: Path) -> None:
+    """Raise ConversionError unless `path` is an empty folder, or a model bundle and nothing else."""
     if path.is_dir() and not any(path.iterdir()):
-        return True
+        return
     try:
-        Bundle.open(path).close()
-    except BundleError:
-        return False
-    return True
+        with Bundle.open(path) as bundle:
+            own = {MANIFEST_NAME, *bundle.manifest.files}
+    except BundleError as error:
+        raise ConversionError(f"{path}: exists and is no model bundle; not replaced") from error
+    for file in sorted(path.rglob("*")) if path.is_dir() else []:
+        if (file.is_symlink() or not file.is_dir()) and file.relative_to(path).as_posix() not in own:
+            raise ConversionError(f"{file}: is no file of the model bundle in that folder; not replaced")
 
 
 def _put_in_place(new: Path, path: Path, old: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jpegai_mobile.cli.program import Parser, check_folder_of, run_program
+from jpegai_mobile.cli.program import Parser, UsageError, check_folder_of, run_program
 from jpegai_mobile.image.output_stream import output_stream
 from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.manifest import OPERATING_POINTS, PRECISIONS, TARGETS
@@ -24,10 +24,9 @@ from .packed_checkpoint import pack
 from .report.facts import bundle_facts
 from .report.page import report_page
 from .report.text import report_text
-from .source_networks import PARTS
+from .source_networks import PARTS, eicci_networks
 
 NAME = "jpegai-convert"
-BUILT_TARGETS = ("tflite", "coreml")
 NO_LICENCE = "not stated; the terms of the checkpoints apply"
 
 _EXAMPLES = """\
@@ -66,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
+    if options.coreml_tiles and "coreml" not in options.targets:
+        raise UsageError("--coreml-tiles: only Core ML packages have tile sizes (--targets coreml)")
     BundleWriter.check_target(options.output)  # not after minutes of work
     source = open_checkpoints(*options.checkpoints)
     selection = Selection(
@@ -74,8 +75,10 @@ def _convert(options: argparse.Namespace) -> int:
         precisions=options.precision,
         parts=options.parts,
         targets=options.targets,
-        coreml_tiles=options.coreml_tiles,
+        coreml_tiles=options.coreml_tiles or DEFAULT_TILES,
     )
+    if options.calibration and not selection.is_calibrated:
+        raise UsageError("--calibration: nothing of this is fitted to data, as int8w, int8mixed and int8 decoders are")
     writer = convert(source, selection, options.calibration)
     written = writer.write(options.output, source.sources, options.licence or source.licence or NO_LICENCE)
     for name, size in written.items():
@@ -106,6 +109,8 @@ def _pack(options: argparse.Namespace) -> int:
     with output_stream(options.output) as stream:
         stream.write(data)
     print(f"{len(data):>12,}  bytes: {printable(str(options.output))}")
+    if "decoder" in options.parts and eicci_networks(source, options.operating_points):
+        print("the eICCI networks are not packed")
     return 0
 
 
@@ -124,13 +129,13 @@ def _convert_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_common(parser, "+", "folder of checkpoints, or packed checkpoints", "bundle to write: a folder, or NAME.zip")
-    for flag, known, built, default, what in (
-        ("--targets", TARGETS, BUILT_TARGETS, "tflite", "runtimes"),
-        ("--precision", PRECISIONS, PRECISIONS, "float32", "precisions of the networks"),
+    for flag, known, default, what in (
+        ("--targets", TARGETS, "tflite", "runtimes"),
+        ("--precision", PRECISIONS, "float32", "precisions of the networks"),
     ):
         parser.add_argument(
-            flag, type=_list_of(known, built), default=default, metavar="LIST",
-            help=f"{what}, of {','.join(built)} (default {default})",
+            flag, type=_list_of(known), default=default, metavar="LIST",
+            help=f"{what}, of {','.join(known)} (default {default})",
         )  # fmt: skip
     parser.add_argument(
         "--calibration", type=Path, metavar="DIR",
@@ -138,7 +143,7 @@ def _convert_parser() -> argparse.ArgumentParser:
         "rounding of int8 weights are fitted to (default: drawn from the model's own tables)",
     )  # fmt: skip
     parser.add_argument(
-        "--coreml-tiles", type=_tiles, default=DEFAULT_TILES, metavar="LIST",
+        "--coreml-tiles", type=_tiles, metavar="LIST",
         help="tile sizes of Core ML packages in luma samples, multiples of 64, the default one first; several need "
         f"iOS 18 (default {','.join(map(str, DEFAULT_TILES))})",
     )  # fmt: skip
@@ -148,7 +153,7 @@ def _convert_parser() -> argparse.ArgumentParser:
 def _pack_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=f"{NAME} pack",
-        description="Pack what a codec needs of a folder of checkpoints into one small file.",
+        description="Pack what a codec needs of a folder of checkpoints into one small file, without eICCI networks.",
         epilog="example:\n  jpegai-convert pack checkpoints -o packed.zip --models 1",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -181,11 +186,11 @@ def _add_common(parser: argparse.ArgumentParser, count: int | str, checkpoints: 
         help="model indices, of 0,1,2,3 (default: every model that is there)",
     )  # fmt: skip
     parser.add_argument(
-        "--operating-points", type=_list_of(OPERATING_POINTS, OPERATING_POINTS), default="sop,bop",
+        "--operating-points", type=_list_of(OPERATING_POINTS), default="sop,bop",
         metavar="LIST", help="operating points, of sop,bop,hop (default sop,bop)",
     )  # fmt: skip
     parser.add_argument(
-        "--parts", type=_list_of(tuple(PARTS), tuple(PARTS)), default="decoder", metavar="LIST",
+        "--parts", type=_list_of(tuple(PARTS)), default="decoder", metavar="LIST",
         help="parts of the codec, of decoder,encoder (default decoder)",
     )  # fmt: skip
     parser.add_argument("--licence", metavar="TEXT", help="licence note to put into the file")
@@ -193,7 +198,7 @@ def _add_common(parser: argparse.ArgumentParser, count: int | str, checkpoints: 
 
 def _models(text: str) -> list[int]:
     indices = [str(model) for model in range(len(MODEL_SUFFIXES))]
-    return [int(model) for model in _list_of(indices, indices)(text)]
+    return [int(model) for model in _list_of(indices)(text)]
 
 
 def _tiles(text: str) -> tuple[int, ...]:
@@ -203,16 +208,14 @@ def _tiles(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(word) for word in words))
 
 
-def _list_of(known: Sequence[str], built: Sequence[str]) -> Callable[[str], list[str]]:
-    """Parser of a comma-separated list, in the order of `known`; refuses what is not `built` yet by name."""
+def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:
+    """Parser of a comma-separated list, in the order of `known`."""
 
     def parse(text: str) -> list[str]:
         words = text.split(",")
         for word in words:
             if word not in known:
                 raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(known)}")
-            if word not in built:
-                raise argparse.ArgumentTypeError(f"{word} is not built yet; there is {', '.join(built)}")
         return [word for word in known if word in words]
 
     return parse

@@ -38,6 +38,18 @@ class Selection:
     coreml_tiles: Sequence[int] = DEFAULT_TILES
     """Tile sizes of Core ML packages in luma samples, the first being the default."""
 
+    @property
+    def topologies(self) -> list[Topology]:
+        """The networks of each model."""
+        return topologies(self.parts, self.operating_points)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Some of it is fitted to data: int8 activations, or the rounding of int8 weights."""
+        return any(
+            recipe_of(each, precision).needs_samples for each in self.topologies for precision in self.precisions
+        )
+
 
 @dataclass(frozen=True)
 class _Data:
@@ -49,7 +61,7 @@ class _Data:
 
 
 def convert(source: Checkpoints, selection: Selection, calibration: Path | None = None) -> BundleWriter:
-    """The bundle, not written yet; `calibration` is a folder of pictures or code streams for int8 activations.
+    """The bundle, not written yet; `calibration` is a folder of pictures or code streams for what is calibrated.
 
     Raises BundleError or ConversionError, naming file and tensor.
     """
@@ -68,13 +80,12 @@ def _add_model(
     writer: BundleWriter, source: Checkpoints, selection: Selection, model: int, calibration: Path | None
 ) -> None:
     writer.add_entropy_model(model, entropy_model(source.common("y", model), source.common("uv", model)).to_bytes())
-    wanted = topologies(selection.parts, selection.operating_points)
     data = _Data()
-    if any(recipe_of(topology, precision).needs_samples for topology in wanted for precision in selection.precisions):
+    if selection.is_calibrated:
         samples, origin = calibrate(_calibration_bundle(source, model).in_memory(), model, calibration)
         writer.add_calibration(model, origin)
         data = _Data(samples, drawn=calibration is None)
-    for topology in wanted:
+    for topology in selection.topologies:
         file = source.read(checkpoint_name(topology, model))
         _add(writer, file, topology, model, topology[2], selection, data)
 

@@ -8,7 +8,7 @@ convolution); where a later spatial operation would read such samples they are s
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from jpegai_mobile.networks.graph import (
@@ -23,6 +23,7 @@ from jpegai_mobile.networks.graph import (
     LeakyRelu,
     Multiply,
     Node,
+    PadToEven,
     PixelShuffle,
     PixelUnshuffle,
     Relu,
@@ -47,7 +48,7 @@ class Mask(Node):
 
 
 @dataclass(frozen=True)
-class _Extent:
+class TensorExtent:
     """Which samples of a tensor belong to the picture, and what the others hold."""
 
     grid: int
@@ -59,42 +60,78 @@ class _Extent:
 
 
 def replace_crops_by_masks(graph: Graph) -> Graph:
-    """The same network with `Mask` for `CropToGrid`: equal inside the picture.
+    """The same network with `Mask` for `CropToGrid`: equal inside the picture, which its inputs end with.
 
     Raises ConversionError when a crop is not at the grid of its input, or inputs do not fit together.
     """
-    refilled: set[str] = set()
-    while (tensor := _next_tensor_to_mask(graph, refilled)) is not None:
-        refilled.add(tensor)
-    extents = _extents(graph, refilled)
-    nodes: list[Node] = []
+    if len(set(graph.input_grid.values())) != 1:
+        raise ConversionError(f"{graph.name}: inputs of several grids, {graph.input_grid}")
+    whole, *_ = graph.input_grid.values()
+    return mask_outside(graph, whole)
+
+
+def mask_outside(graph: Graph, whole: int | None = None) -> Graph:
+    """`graph` with a `Mask` for every `CropToGrid`, and one wherever samples outside would be read as they are.
+
+    A tensor that is last cropped at grid `whole` or a coarser one has no samples outside; None where every tensor may
+    have some. A tensor that is masked keeps its name. Raises ConversionError as `tensor_extents` does.
+    """
+    crops = (
+        Mask(output=node.output, inputs=node.inputs, grid=node.grid, crop=node.grid)
+        if isinstance(node, CropToGrid)
+        else node
+        for node in graph.nodes
+    )
+    graph = replace(graph, nodes=tuple(crops))
+    while (tensor := _next_tensor_to_mask(graph, extents := tensor_extents(graph, whole))) is not None:
+        graph = _masked(graph, tensor, extents[tensor])
+    return graph
+
+
+def tensor_extents(graph: Graph, whole: int | None = None) -> dict[str, TensorExtent]:
+    """The extent of every tensor of a network with masks; `whole` as for `mask_outside`.
+
+    Raises ConversionError when a crop is not at the grid of its input, or inputs do not fit together.
+    """
+    extents = {name: TensorExtent(grid, grid, zero_outside=True) for name, grid in graph.input_grid.items()}
     for node in graph.nodes:
-        extent = extents[node.output]
-        if isinstance(node, CropToGrid):
-            node = Mask(output=node.output, inputs=node.inputs, grid=node.grid, crop=node.grid)
-        if node.output in refilled:
-            unmasked = f"{node.output}_unmasked"
-            nodes.append(replace(node, output=unmasked))
-            node = Mask(output=node.output, inputs=(unmasked,), grid=extent.grid, crop=extent.crop)
-        nodes.append(node)
-    return replace(graph, nodes=tuple(nodes))
+        extent = _extent(graph, node, [extents[name] for name in node.inputs])
+        if whole is not None and extent.crop >= whole:
+            extent = replace(extent, zero_outside=True)
+        extents[node.output] = extent
+    return extents
 
 
-def _next_tensor_to_mask(graph: Graph, refilled: AbstractSet[str]) -> str | None:
-    """The first tensor that must be masked so that a spatial operation reads zeros outside the picture."""
-    extents = _extents(graph, refilled)
+def _next_tensor_to_mask(graph: Graph, extents: Mapping[str, TensorExtent]) -> str | None:
+    """The first tensor that a node reads across the picture's border while it is not zero outside.
+
+    What `PadToEven` makes is to be read there as it is.
+    """
+    padded = {node.output for node in graph.nodes if isinstance(node, PadToEven)}
     for node in graph.nodes:
         for tensor in _read_across_the_border(node):
-            if not extents[tensor].zero_outside:
+            if tensor not in padded and not extents[tensor].zero_outside:
                 return tensor
     return None
+
+
+def _masked(graph: Graph, tensor: str, extent: TensorExtent) -> Graph:
+    """`graph` with a mask on `tensor`, which keeps its name."""
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if node.output == tensor:
+            unmasked = f"{tensor}_unmasked"
+            nodes.append(replace(node, output=unmasked))
+            node = Mask(output=tensor, inputs=(unmasked,), grid=extent.grid, crop=extent.crop)
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _read_across_the_border(node: Node) -> tuple[str, ...]:
     """The inputs whose samples outside the picture reach outputs inside."""
     if isinstance(node, ChannelAttention):
         return node.inputs[:2]
-    return node.inputs if _is_spatial(node) else ()
+    return node.inputs if _is_spatial(node) or isinstance(node, PadToEven) else ()
 
 
 def _is_spatial(node: Node) -> bool:
@@ -104,35 +141,21 @@ def _is_spatial(node: Node) -> bool:
     return isinstance(node, TransposedConv2d) and max(node.kernel) > node.stride
 
 
-def _extents(graph: Graph, refilled: AbstractSet[str]) -> dict[str, _Extent]:
-    """The extent of every tensor when those named in `refilled` are masked."""
-    if len(set(graph.input_grid.values())) != 1:
-        raise ConversionError(f"{graph.name}: inputs of several grids, {graph.input_grid}")
-    whole = next(iter(graph.input_grid.values()))
-    extents = {name: _Extent(whole, whole, zero_outside=True) for name in graph.inputs}
-    for node in graph.nodes:
-        extent = _extent(graph, node, [extents[name] for name in node.inputs])
-        if node.output in refilled or extent.crop >= whole:
-            extent = replace(extent, zero_outside=True)
-        extents[node.output] = extent
-    return extents
-
-
-def _extent(graph: Graph, node: Node, inputs: list[_Extent]) -> _Extent:
+def _extent(graph: Graph, node: Node, inputs: list[TensorExtent]) -> TensorExtent:
     first = inputs[0]
     if any((other.grid, other.crop) != (first.grid, first.crop) for other in inputs):
         raise ConversionError(f"{graph.name}: inputs of {node.output} differ in grid or crop")
     match node:
-        case CropToGrid(grid=grid):
+        case Mask(grid=grid, crop=crop):
             if grid != first.grid:
                 raise ConversionError(
                     f"{graph.name}: {node.output} crops to grid {grid}, its input has grid {first.grid}"
                 )
-            return _Extent(grid, grid, zero_outside=True)
+            return TensorExtent(grid, crop, zero_outside=True)
         case Conv2d(bias=bias, stride=stride):
             return _scaled(first, stride, keeps_zero=bias is None and not _is_spatial(node))
         case TransposedConv2d(stride=stride):
-            return _Extent(_divide(graph, node, first.grid, stride), first.crop, zero_outside=False)
+            return TensorExtent(_divide(graph, node, first.grid, stride), first.crop, zero_outside=False)
         case PixelShuffle(factor=factor):
             return replace(first, grid=_divide(graph, node, first.grid, factor))
         case PixelUnshuffle(factor=factor):
@@ -145,9 +168,9 @@ def _extent(graph: Graph, node: Node, inputs: list[_Extent]) -> _Extent:
             return replace(first, zero_outside=False)
 
 
-def _scaled(extent: _Extent, stride: int, *, keeps_zero: bool) -> _Extent:
+def _scaled(extent: TensorExtent, stride: int, *, keeps_zero: bool) -> TensorExtent:
     grid = extent.grid * stride
-    return _Extent(grid, max(extent.crop, grid), zero_outside=extent.zero_outside and keeps_zero)
+    return TensorExtent(grid, max(extent.crop, grid), zero_outside=extent.zero_outside and keeps_zero)
 
 
 def _divide(graph: Graph, node: Node, grid: int, factor: int) -> int:

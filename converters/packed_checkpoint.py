@@ -16,9 +16,8 @@ import hashlib
 import io
 import json
 import math
-import struct
+import os
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 
 from jpegai_mobile.errors import BundleError
 from jpegai_mobile.networks.catalogue import build
+from jpegai_mobile.zip_damage import ZIP_DAMAGE
 
 from .checkpoint import COMPONENTS, CheckpointFile, Checkpoints, common_name
 from .entropy_model import TENSOR_NAMES as ENTROPY_TENSORS
@@ -43,15 +43,6 @@ MAX_DIMENSIONS = 8
 
 _STORED_TYPES = {"float16": "<f2", "float32": "<f4", "int8": "i1", "int32": "<i4", "bool": "?"}
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-_DAMAGE = (
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
 
 
 class PackedCheckpoint(Checkpoints):
@@ -63,26 +54,28 @@ class PackedCheckpoint(Checkpoints):
         self.licence = ""
         self._digests: dict[str, str] = {}
         self._files: dict[str, CheckpointFile] = {}
-        for each in (path, *more):
-            self._add(each)
+        paths = [each.absolute() for each in (path, *more)]
+        folder = os.path.commonpath([each.parent for each in paths])
+        for each, whole in zip((path, *more), paths, strict=True):
+            self._add(each, whole.relative_to(folder).as_posix())
 
-    def _add(self, path: Path) -> None:
+    def _add(self, path: Path, name: str) -> None:
         data = read_file(path)
         try:
             licence, files = _Unpacker(data).unpack()
         except ValueError as error:
             raise BundleError(f"{path}: {error}") from error
-        self._digests[path.name] = hashlib.sha256(data).hexdigest()
+        self._digests[name] = hashlib.sha256(data).hexdigest()
         self.licence = self.licence or licence
-        for name, file in files.items():
-            known = self._files.setdefault(name, file)
+        for key, file in files.items():
+            known = self._files.setdefault(key, file)
             if known.sha256 != file.sha256:
-                raise BundleError(f"{path}: its {name} is not the one that {self.root} was made from")
-            self._files[name] = CheckpointFile(name, file.sha256, {**known.tensors, **file.tensors})
+                raise BundleError(f"{path}: its {key} is not the one that {self.root} was made from")
+            self._files[key] = CheckpointFile(key, file.sha256, {**known.tensors, **file.tensors})
 
     @property
     def sources(self) -> dict[str, str]:
-        """The packed files themselves -> SHA-256."""
+        """The packed files themselves, by their path in the folder that holds all of them -> SHA-256."""
         return self._digests
 
     def holds(self, name: str) -> bool:
@@ -105,7 +98,8 @@ def pack(
 ) -> bytes:
     """The packed file of the networks of some models and, with those of the decoder, their integer tables.
 
-    Raises BundleError, naming file and tensor, when one is missing.
+    eICCI networks, which belong to no model, are left out. Raises BundleError, naming file and tensor, when one is
+    missing or holds numbers that no type of a packed file holds exactly.
     """
     index: dict[str, Any] = {"format": FORMAT, "version": VERSION, "licence": licence, "files": {}}
     entries: dict[str, bytes] = {}
@@ -115,7 +109,7 @@ def pack(
         for tensor_name in tensor_names:
             if tensor_name not in file.tensors:
                 raise BundleError(f"{file.where(tensor_name)} is missing")
-            stored = _narrowed(file.tensors[tensor_name])
+            stored = _stored(file.tensors[tensor_name], file.where(tensor_name))
             described[tensor_name] = {"type": stored.dtype.name, "shape": stored.shape}
             entries[f"{name}/{tensor_name}"] = _by_significance(stored)
         index["files"][name] = {"sha256": file.sha256, "tensors": described}
@@ -144,14 +138,16 @@ def _needed_tensors(
     return needed
 
 
-def _narrowed(tensor: NDArray[Any]) -> NDArray[Any]:
-    """As float16 when that loses nothing."""
-    if tensor.dtype == np.float32:
-        with np.errstate(over="ignore"):
-            half = tensor.astype(np.float16)
-        if np.array_equal(half.astype(np.float32), tensor):
-            return half
-    return tensor
+def _stored(tensor: NDArray[Any], where: str) -> NDArray[Any]:
+    """In the first type of a packed file that loses nothing. Raises BundleError, saying `where`, if there is none."""
+    types = ("float16", "float32") if tensor.dtype.kind == "f" else (tensor.dtype.name, "int32")
+    for name in types:
+        if name in _STORED_TYPES:
+            with np.errstate(over="ignore"):
+                stored = tensor.astype(name)
+            if np.array_equal(stored, tensor):
+                return stored
+    raise BundleError(f"{where} holds {tensor.dtype} numbers that {types[-1]} does not hold")
 
 
 def _by_significance(tensor: NDArray[Any]) -> bytes:
@@ -173,7 +169,7 @@ class _Unpacker:
     def __init__(self, data: bytes) -> None:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except _DAMAGE as error:
+        except ZIP_DAMAGE as error:
             raise ValueError("not a packed checkpoint, or a truncated one") from error
         self._left = MAX_TOTAL_BYTES
 
@@ -216,7 +212,7 @@ class _Unpacker:
                 return file.read(size + 1)
         except KeyError as error:
             raise ValueError(f"{entry[:80]!r} is missing") from error
-        except _DAMAGE as error:
+        except ZIP_DAMAGE as error:
             raise ValueError(f"{entry[:80]!r} is damaged") from error
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import math
-import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from converters.pickle_data import Call, GlobalName, Persistent, read_pickle
 from jpegai_mobile.errors import BundleError
+from jpegai_mobile.zip_damage import ZIP_DAMAGE
 
 MAX_FILE_BYTES = 256 << 20
 """Largest file that is read; the largest of the reference's files has 15 MB."""
@@ -41,18 +41,6 @@ _TENSOR = "torch._utils _rebuild_tensor_v2"
 _PARAMETER = "torch._utils _rebuild_parameter"
 
 
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    OverflowError,
-    EOFError,
-    struct.error,
-)
-"""What `zipfile` raises for damaged archives."""
-
-
 class _Refused(ValueError):
     """What is wrong with the file, without its name."""
 
@@ -69,17 +57,12 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def read_state_dict(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Tensor name -> array (C order, native bytes, its stored type) of a state dict file.
+def parse_state_dict(data: bytes, source: str) -> dict[str, NDArray[np.generic]]:
+    """Tensor name -> array (C order, native bytes, its stored type) of the bytes of a state dict file.
 
-    Entries that are not tensors are left out. Raises BundleError, naming the file and the tensor, for
+    Entries that are not tensors are left out. Raises BundleError, naming `source` and the tensor, for
     anything but a sound state dict of finite numbers.
     """
-    return parse_state_dict(read_file(path), str(path))
-
-
-def parse_state_dict(data: bytes, source: str) -> dict[str, NDArray[np.generic]]:
-    """As `read_state_dict`, from the file's bytes; `source` names them in errors."""
     try:
         return _tensors(_Archive(data))
     except ValueError as error:
@@ -94,7 +77,7 @@ class _Archive:
             raise _Refused(f"more than {MAX_RECORDS} records")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except _ZIP_ERRORS as error:
+        except ZIP_DAMAGE as error:
             raise _Refused("not a PyTorch zip archive, or a truncated one") from error
         self._records: dict[str, zipfile.ZipInfo] = {}
         for info in self._zip.infolist():
@@ -124,7 +107,7 @@ class _Archive:
             raise _Refused(f"record {name[:80]!r} is missing")
         try:
             return self._zip.read(info)
-        except _ZIP_ERRORS as error:
+        except ZIP_DAMAGE as error:
             raise _Refused(f"record {name[:80]!r} is damaged") from error
 
     def pickle(self) -> bytes:

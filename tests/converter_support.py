@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
+import re
+import struct
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +88,20 @@ def runs_as_one_delegate(runner: NetworkRunner) -> bool:
     }
     outputs = {detail["index"] for detail in interpreter.get_output_details()}
     return made_by_operators.isdisjoint(delegates[0]["inputs"]) and outputs == set(delegates[0]["outputs"])
+
+
+def zip_of_far_entries(files: Mapping[str, bytes]) -> bytes:
+    """A zip whose directory says that its entries begin 2^63 bytes into the file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            info = zipfile.ZipInfo(name)
+            info.extra = struct.pack("<HHQ", 1, 8, 1 << 63)  # ZIP64: the place of an entry that says 2^32 - 1
+            archive.writestr(info, data)
+    forged = bytearray(buffer.getvalue())
+    for record in re.finditer(b"PK\1\2", forged):
+        forged[record.start() + 42 : record.start() + 46] = b"\xff" * 4
+    return bytes(forged)
 
 
 def part_of(bundle: Path, target: Path, keep: Callable[[NetworkKey], bool]) -> Path:

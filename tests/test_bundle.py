@@ -19,6 +19,7 @@ from converters.errors import ConversionError
 from jpegai_mobile.errors import BundleError
 from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.manifest import MANIFEST_NAME, Manifest, NetworkKey
+from tests.converter_support import zip_of_far_entries
 
 LUMA = NetworkKey("synthesis", "y", 1, "bop", "float32", "tflite")
 PSI = NetworkKey("hyper_decoder", "uv", 1, None, "float32", "tflite")
@@ -57,6 +58,12 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     document = json.loads((folder / MANIFEST_NAME).read_bytes())
     change(document)
     (folder / MANIFEST_NAME).write_text(json.dumps(document))
+
+
+def with_folder(document: dict[str, Any]) -> dict[str, Any]:
+    """The manifest with a file in a folder."""
+    document["files"]["folder/file"] = document["files"]["entropy_1.bin"]
+    return document
 
 
 def complaint(path: Path) -> str:
@@ -170,6 +177,19 @@ def test_what_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("name", ["report.html", "notes/today.txt"])
+def test_a_bundle_with_files_of_the_user_beside_it_is_not_replaced(folder: Path, name: str) -> None:
+    mine = folder / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with pytest.raises(ConversionError) as caught:
+        written(folder)
+    assert str(caught.value) == f"{mine}: is no file of the model bundle in that folder; not replaced"
+    assert mine.read_text() == "mine"
+    mine.unlink()
+    written(folder)
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConversionError, match="file"):
@@ -224,6 +244,12 @@ def test_a_place_without_a_bundle(tmp_path: Path) -> None:
         (lambda d: d["networks"][0].update(operating_point=""), "'' is none of sop, bop, hop"),
         (lambda d: d["networks"][0].update(file="other.tflite"), "file other.tflite has no entry in 'files'"),
         (lambda d: d["entropy"].update({"1": "other.bin"}), "file other.bin has no entry in 'files'"),
+        (lambda d: with_folder(d)["networks"][0].update(file="folder"), "file folder has no entry in 'files'"),
+        (lambda d: with_folder(d)["entropy"].update({"1": "folder"}), "file folder has no entry in 'files'"),
+        (
+            lambda d: d["networks"][0].update(target="coreml"),
+            "folder eicci_y_7_hop.float32.tflite has no entry in 'files'",
+        ),
         (lambda d: d["entropy"].update({"9": "entropy_1.bin"}), "'9' is none of 0, 1, 2, 3"),
         (lambda d: d["files"]["entropy_1.bin"].update(bytes=1 << 40), "1099511627776 bytes; at most"),
         (lambda d: d["files"]["entropy_1.bin"].update(bytes=-1), "-1 bytes; at most"),
@@ -311,6 +337,11 @@ def test_a_file_that_is_gone(folder: Path) -> None:
     assert complaint(folder) == f"{folder / LUMA_FILE}: No such file or directory"
     (folder / LUMA_FILE).mkdir()
     assert complaint(folder) == f"{folder / LUMA_FILE}: Is a directory"
+
+
+def test_a_zip_that_says_its_entries_lie_beyond_every_file(tmp_path: Path) -> None:
+    (tmp_path / "far.zip").write_bytes(zip_of_far_entries({MANIFEST_NAME: b"{}"}))
+    assert complaint(tmp_path / "far.zip") == f"{tmp_path / 'far.zip'}/{MANIFEST_NAME}: damaged in the zip"
 
 
 def test_a_truncated_zip(tmp_path: Path) -> None:

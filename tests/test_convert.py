@@ -22,6 +22,7 @@ from jpegai_mobile.errors import BundleError
 from jpegai_mobile.latent.model_tables import EntropyModel
 from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.network_runner import NetworkRunner
+from tests.converter_support import zip_of_far_entries
 from tests.torch_archive import save
 from tests.vectors import CONFORMANCE, ROOT, needs_conformance
 
@@ -142,6 +143,14 @@ def test_an_existing_file_of_the_user_is_kept(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
+        (["--coreml-tiles", "512"], "--coreml-tiles: only Core ML packages have tile sizes (--targets coreml)"),
+        *(
+            (
+                ["--calibration", ".", *options],
+                "--calibration: nothing of this is fitted to data, as int8w, int8mixed and int8 decoders are",
+            )
+            for options in ([], ["--precision", "int8", "--parts", "encoder"])
+        ),
         (["--coreml-tiles", "512,100"], "argument --coreml-tiles: '512,100' is no list of multiples of 64 up to 4096"),
         (["--targets", "onnx"], "argument --targets: 'onnx' is none of tflite, coreml"),
         (
@@ -242,6 +251,38 @@ def test_floats_that_do_not_fit_float16_are_kept(tmp_path: Path) -> None:
     assert types == {"float16", "int8", "int32", "bool"}
 
 
+def test_numbers_of_other_types_are_packed_where_that_loses_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree, packed = own_tree(tmp_path / "tree"), tmp_path / "packed.zip"
+    tensors = tree.read(COMMON[0]).tensors
+    gain, shifts = "quantizer.gain_unit.c", "hyper_scale_decoder.conv1.per_channel_shifts"
+    wide = {gain: tensors[gain].astype(np.float64), shifts: tensors[shifts].astype(np.int64)}
+    save(tree.root / COMMON[0], tensors | wide)
+    assert main(["pack", str(tree.root), "-o", str(packed)]) == 0
+    for name, values in PackedCheckpoint(packed).read(COMMON[0]).tensors.items():
+        assert values.dtype == (np.int32 if name == shifts else tensors[name].dtype)
+        assert np.array_equal(values, tensors[name])
+    packed.unlink()
+    for name, beyond, reason in (
+        (gain, wide[gain] + 1e-12, "float64 numbers that float32"),
+        (shifts, wide[shifts] + (1 << 31), "int64 numbers that int32"),
+    ):
+        save(tree.root / COMMON[0], tensors | {name: beyond})
+        text = failure(capsys, 1, "pack", tree.root, "-o", packed)
+        assert text == f"jpegai-convert: {COMMON[0]}: tensor {name!r} holds {reason} does not hold"
+    assert not packed.exists()
+
+
+def test_packing_says_that_eicci_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = own_tree(tmp_path / "tree")
+    for parts, said in (("decoder", False), ("decoder", True)):
+        assert main(["pack", str(tree.root), "-o", str(tmp_path / "packed"), "--parts", parts]) == 0
+        assert ("the eICCI networks are not packed\n" in capsys.readouterr().out) is said
+        (tree.root / "eICCI_x").mkdir(exist_ok=True)
+        (tree.root / "eICCI_x" / "eicci_bop_mse012_300k.pth").write_bytes(b"")
+
+
 def test_packing_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     assert "holds no model" in failure(capsys, 1, "pack", tmp_path / "empty", "-o", tmp_path / "packed")
@@ -321,6 +362,20 @@ def test_an_unsound_index(tmp_path: Path, change: Any, reason: str) -> None:
     with pytest.raises(BundleError) as caught:
         open_checkpoints(path)
     assert reason in str(caught.value)
+
+
+def test_a_packed_file_that_says_its_entries_lie_beyond_every_file(tmp_path: Path) -> None:
+    (tmp_path / "far").write_bytes(zip_of_far_entries({INDEX_NAME: b"{}"}))
+    with pytest.raises(BundleError, match=r"far: 'index\.json' is damaged"):
+        open_checkpoints(tmp_path / "far")
+
+
+def test_packed_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    paths = [tmp_path / part / "own.zip" for part in ("decoder", "encoder")]
+    for path, weights in zip(paths, (WEIGHTS, WEIGHTS.with_name("own_model1_encoder.zip")), strict=True):
+        path.parent.mkdir()
+        shutil.copyfile(weights, path)
+    assert open_checkpoints(*paths).sources.keys() == {"decoder/own.zip", "encoder/own.zip"}
 
 
 def test_a_truncated_packed_file(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from jpegai_mobile.encoder.encoder import Encoder
 from jpegai_mobile.encoder.options import EncodeOptions
 from jpegai_mobile.encoder.pictures import picture_from_array
 from jpegai_mobile.runtime.default_bundle import open_bundle
+from jpegai_mobile.runtime.manifest import MANIFEST_NAME
 from tests.converter_support import part_of
 from tests.vectors import ROOT
 
@@ -147,6 +150,40 @@ def test_without_float32_there_is_nothing_to_compare_with(
     part = part_of(bundle, tmp_path / "b", lambda key: key.precision == "float16")
     assert main(["report", str(part)]) == 0
     assert "note: the bundle holds no float32 networks to compare with" in capsys.readouterr().out
+
+
+def with_manifest(bundle: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    document = json.loads((bundle / MANIFEST_NAME).read_bytes())
+    change(document)
+    (bundle / MANIFEST_NAME).write_text(json.dumps(document))
+    return bundle
+
+
+def test_networks_that_the_catalogue_does_not_know_are_listed_with_their_bytes(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = part_of(bundle, tmp_path / "b", lambda key: key.precision == "float32")
+
+    def rename(document: dict[str, Any]) -> None:
+        names = {("hyper_decoder", "uv"): ("denoiser", "y"), ("context_model", "y"): ("context_model", "uv")}
+        for entry in document["networks"]:
+            kind = entry["network"], entry["component"]
+            entry["network"], entry["component"] = names.get(kind, kind)
+
+    assert main(["report", str(with_manifest(part, rename)), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    plain = [entry["file"] for entry in facts["files"] if entry.keys() == {"file", "bytes"}]
+    assert set(plain) == {"context_model_y_1.float32.tflite", "hyper_decoder_uv_1.float32.tflite", "entropy_1.bin"}
+    assert list(facts["stages"][0]["stages"]) == ["hyper_decoder y", "synthesis y", "synthesis uv"]
+
+
+def test_a_graph_that_is_none_is_named(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    part = part_of(bundle, tmp_path / "b", lambda key: key.precision in ("float32", "float16"))
+    name, data = "hyper_decoder_uv_1.float32.tflite", b"no graph"
+    (part / name).write_bytes(data)
+    record = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    assert main(["report", str(with_manifest(part, lambda document: document["files"].update({name: record})))]) == 1
+    assert capsys.readouterr().err.startswith(f"jpegai-convert: {name}: network graph is damaged: ")
 
 
 def test_no_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

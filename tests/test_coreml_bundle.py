@@ -36,6 +36,16 @@ def test_packages_are_read_back(tmp_path: Path, name: str) -> None:
 
 
 @needs_coremltools
+def test_packages_of_equal_numbers_are_stored_once(tmp_path: Path) -> None:
+    words = [SOURCE, str(ROOT / "weights" / "own_model1_encoder.zip"), "-o", str(tmp_path / "b"), "--parts", "encoder"]
+    assert convert([*words, "--targets", "coreml", "--precision", "float16,int8w,int8mixed,int8"]) == 0
+    with open_bundle(tmp_path / "b") as bundle:
+        names = {key.precision: name for key, name in bundle.manifest.networks.items() if str(key)[:10] == "analysis y"}
+    assert names["int8w"] == names["int8mixed"] == names["int8"] == "analysis_y_1.int8w.mlpackage"
+    assert names["float16"] == "analysis_y_1.float16.mlpackage"
+
+
+@needs_coremltools
 def test_damage_inside_a_package_is_found(tmp_path: Path) -> None:
     path = _bundle(tmp_path / "apple.bundle", "coreml")
     weights = next(path.glob("synthesis_uv_1_sop.float16.mlpackage/**/weight.bin"))

@@ -21,11 +21,12 @@ from converters.quantisation import samples as calibration_samples
 from converters.quantisation.affine import RELU6, SAMPLES, Affine, weight_scales, weight_steps
 from converters.quantisation.equalisation import equalised_latents, equalised_products, products
 from converters.quantisation.quantise import channel_ranges, mask_branches, quantise
-from converters.quantisation.ranges import RANGES, least_squares, min_max
+from converters.quantisation.ranges import least_squares, min_max
 from converters.quantisation.recipe import Recipe, recipe_of
 from converters.quantisation.samples import FROM_FILES, FROM_MODEL
 from converters.tflite.emitter import emit_tflite
 from jpegai_mobile import DecodeOptions, Decoder
+from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.errors import BundleError
 from jpegai_mobile.networks.catalogue import NetworkKey, build
 from jpegai_mobile.networks.evaluate import evaluate
@@ -73,7 +74,7 @@ def test_a_recipe_is_a_text(text: str) -> None:
         ("weights=int4", "'int4' is none of float32, float16, int8"),
         ("weights=int8 weights=int8", "'weights=int8' is unknown or there twice"),
         ("bits=8", "'bits=8' is unknown"),
-        ("ranges=best", "'best' is none of minmax, percentile, mse"),
+        ("ranges=best", "'best' is none of minmax, mse"),
         ("latents=much", "'much' is no number"),
         ("products=1.5", "1.5 is not in 0..1"),
         ("margin=0.9", "0.9 is not in 1..4"),
@@ -102,7 +103,6 @@ def test_least_squares_beats_the_whole_range() -> None:
     values[:2] = -30, 30
     errors = [np.mean(np.square(choose(values).rounded(values) - values)) for choose in (least_squares, min_max)]
     assert errors[0] < 0.7 * errors[1]
-    assert RANGES["percentile"](values).scale < min_max(values).scale
 
 
 def test_weights_are_symmetric_and_per_channel() -> None:
@@ -112,7 +112,8 @@ def test_weights_are_symmetric_and_per_channel() -> None:
     scales = weight_scales(weight, 0)
     steps = weight_steps(weight, scales, 0)
     assert [np.abs(row).max() for row in steps.astype(int)] == [127, 127, 0, 127]
-    assert np.abs(steps * scales[:, None, None, None] - weight).max(axis=(1, 2, 3)) == pytest.approx(scales / 2, rel=1)
+    errors = np.abs(steps * scales[:, None, None, None] - weight).max(axis=(1, 2, 3))
+    assert np.all(errors <= scales * 0.5001)
 
 
 @pytest.mark.parametrize("key", SYNTHESIS, ids="-".join)
@@ -272,26 +273,47 @@ def test_calibrated_networks_are_equal_byte_for_byte_whatever_the_number_of_thre
     assert printed[0] == printed[1] == printed[2]
 
 
+def stream_of_model(model: int, data: bytes) -> bytes:
+    """A code stream that says it was made with another model; it cannot be decoded."""
+    stream = read_code_stream(data)
+    return write_code_stream(replace(stream, picture=replace(stream.picture, model_id=model)))
+
+
 @pytest.mark.usefixtures("nearest_weights")
-def test_streams_that_calibrate_are_named(tmp_path: Path) -> None:
-    (tmp_path / "07.jai").write_bytes((CALIBRATION / "07.jai").read_bytes())
+def test_streams_that_calibrate_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their path in the folder; those of other models are passed over, before the folder is thinned out."""
+    monkeypatch.setattr(calibration_samples, "MAX_FILES", 2)
+    data = (CALIBRATION / "07.jai").read_bytes()
+    for name, model in {"a.jai": 2, "b/07.jai": 1, "c.jai": 0, "d/07.jai": 1}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data if model == 1 else stream_of_model(model, data))
     networks = convert(open_checkpoints(WEIGHTS), Selection([1], [], ["int8"], ["decoder"]), tmp_path)
     calibration = networks.in_memory().manifest.calibration[1]
-    assert (calibration.kind, list(calibration.files)) == (FROM_FILES, ["07.jai"])
+    assert (calibration.kind, list(calibration.files)) == (FROM_FILES, ["b/07.jai", "d/07.jai"])
 
 
 def test_calibration_data_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def failure() -> str:
+    def failure(*more: Path) -> str:
         options = ["--precision", "int8", "--operating-points", "sop", "--calibration", str(tmp_path)]
-        assert main([str(WEIGHTS), "-o", str(tmp_path / "bundle"), *options]) == 1
+        assert main([str(WEIGHTS), *map(str, more), "-o", str(tmp_path / "bundle"), *options]) == 1
         return capsys.readouterr().err
 
     assert f"{tmp_path}: no folder with pictures or code streams" in failure()
-    (tmp_path / "a.jai").write_bytes(STREAM.read_bytes()[:1000])
-    assert f"{tmp_path / 'a.jai'}: " in failure()
-    (tmp_path / "a.jai").unlink()
-    (tmp_path / "a.png").write_bytes(b"no picture")
-    assert "a picture needs the encoder's networks, which the checkpoints do not have" in failure()
+    stream, picture = tmp_path / "a.jai", tmp_path / "a.png"
+    for size in (10, 1000):  # of the headers, of the sub-streams
+        stream.write_bytes(STREAM.read_bytes()[:size])
+        assert failure().startswith(f"jpegai-convert: {stream}: ")
+    stream.write_bytes(stream_of_model(2, STREAM.read_bytes()))
+    assert f"{tmp_path}: holds no picture, and no code stream that was made with model 1" in failure()
+    picture.write_bytes(b"no picture")
+    needs = f"jpegai-convert: {picture}: a picture needs the encoder's networks, which the checkpoints do not have\n"
+    assert failure() == needs
+    assert failure(WEIGHTS.with_name("own_model1_encoder.zip")) == (
+        f"jpegai-convert: {picture}: not a picture that Pillow reads\n"
+    )
+    picture.unlink()
+    picture.mkdir()
+    assert failure() == f"jpegai-convert: {picture}: Is a directory\n"
     assert not (tmp_path / "bundle").exists()
 
 

@@ -325,12 +325,3 @@ def test_crops_that_no_mask_describes_are_refused() -> None:
     two_grids = replace(small_graph(CONV, inputs=("x", "y")), input_grid={"x": 16, "y": 32})
     with pytest.raises(ConversionError, match="small: inputs of several grids"):
         emit_tflite(two_grids, random_parameters(two_grids))
-
-
-def test_parameters_are_checked_by_name_and_shape() -> None:
-    graph = small_graph(CONV)
-    parameters = random_parameters(graph)
-    with pytest.raises(ConversionError, match=r"small: there is no parameter c\.weight"):
-        emit_tflite(graph, {"c.bias": parameters["c.bias"]})
-    with pytest.raises(ConversionError, match=r"parameter c\.bias is \(9,\), expected \(8,\)"):
-        emit_tflite(graph, {**parameters, "c.bias": np.zeros(9, np.float32)})

@@ -77,26 +77,30 @@ def emit(
     scheme: Scheme,
     tiles: Sequence[int],
 ) -> dict[str, bytes]:
-    """The files of a package of `graph` with `parameters` in checkpoint layout, by their path in the package.
+    """The files of a package of `graph`, by their path in the package.
+
+    `parameters` are all that the graph names, in checkpoint layout and shape.
 
     `tiles` are the tile sizes in luma samples, multiples of 64; the first is the default shape. Convolutions read
     the tensors of `scheme` in int8, all else is computed in the floats of the precision. Equal arguments give equal
     bytes.
 
-    Raises ConversionError for tile sizes that do not fit, a missing, misshapen or too large parameter, and a
-    construct with no Core ML form.
+    Raises ConversionError for tile sizes that do not fit, a parameter that is too large, and a construct with no Core
+    ML form.
     """
     _check_tiles(tiles)
     try:
-        folded, values = fold(graph, _checked(graph, parameters))
+        folded, values = fold(graph, parameters)
     except ValueError as error:
         raise ConversionError(str(error)) from error
     emitter = _Emitter(fit_to_tiles(folded), values, FLOATS[precision], scheme, tiles)
+    # No precision by name: where several come to the same numbers, their packages are the same files.
+    numbers = FLOATS[precision].__name__ + (" with int8 weights" if scheme.weights == "int8" else "")
     return package_files(
         emitter.program(),
         emitter.input_types(),
         emitter.target,
-        f"JPEG AI {graph.name}, {precision}, tiles of {', '.join(map(str, tiles))} luma samples",
+        f"JPEG AI {graph.name}, {numbers}, tiles of {', '.join(map(str, tiles))} luma samples",
         {name: f"{grid} luma samples per element" for name, grid in (emitter.grids | graph.output_grid).items()},
     )
 
@@ -324,16 +328,6 @@ def _check_tiles(tiles: Sequence[int]) -> None:
     sound = all(tile > 0 and tile % COARSEST_GRID == 0 for tile in tiles)
     if not tiles or not sound or len(set(tiles)) != len(tiles):
         raise ConversionError(f"tile sizes {list(tiles)} are not different multiples of {COARSEST_GRID}")
-
-
-def _checked(graph: Graph, parameters: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-    """`parameters`, all that the graph names there and in the shapes that it states."""
-    for name, shape in graph.parameter_shapes().items():
-        if name not in parameters:
-            raise ConversionError(f"{graph.name}: there is no parameter {name}")
-        if parameters[name].shape != shape:
-            raise ConversionError(f"{graph.name}: parameter {name} is {parameters[name].shape}, expected {shape}")
-    return parameters
 
 
 def _constants_after_convolutions(graph: Graph) -> dict[str, float]:

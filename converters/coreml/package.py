@@ -60,14 +60,6 @@ def package_files(
     }
 
 
-def write_package(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files of a package into the new folder `folder`, NAME.mlpackage."""
-    for name, data in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-
-
 def _manifest() -> bytes:
     """Manifest.json: what the parts are for; every package has the same two."""
     parts = {

@@ -8,14 +8,13 @@ network repeats is repeated where the picture ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from jpegai_mobile.networks.graph import Conv2d, CropToGrid, Graph, Node, PadToEven
+from jpegai_mobile.networks.graph import Conv2d, Graph, Node, PadToEven
 from jpegai_mobile.runtime.network_runner import mask_name
 
 from ..errors import ConversionError
-from ..masking import Mask, _Extent, _extent, _read_across_the_border
+from ..masking import Mask, TensorExtent, mask_outside, tensor_extents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +31,8 @@ def fit_to_tiles(graph: Graph) -> Graph:
     tensor that does not end where the picture ends.
     """
     _check_paddings(graph)
-    while (tensor := _next_tensor_to_mask(graph)) is not None:
-        graph = _masked(graph, tensor)
-    extents = _extents(graph)
+    graph = mask_outside(graph)
+    extents = tensor_extents(graph)
     return replace(graph, nodes=tuple(_tile_node(graph, node, extents[node.inputs[0]]) for node in graph.nodes))
 
 
@@ -58,48 +56,10 @@ def _check_paddings(graph: Graph) -> None:
             raise ConversionError(f"{graph.name}: {node.output}: padding to even size suits no such operation")
 
 
-def _next_tensor_to_mask(graph: Graph) -> str | None:
-    """The first tensor that a node reads across the picture's border while it is not zero outside."""
-    extents = _extents(graph)
-    padded = {node.output for node in graph.nodes if isinstance(node, PadToEven)}
-    for node in graph.nodes:
-        read_outside = node.inputs if isinstance(node, PadToEven) else _read_across_the_border(node)
-        for tensor in read_outside:
-            if tensor not in padded and not extents[tensor].zero_outside:
-                return tensor
-    return None
-
-
-def _masked(graph: Graph, tensor: str) -> Graph:
-    """`graph` with a mask on `tensor`, which keeps its name."""
-    extent = _extents(graph)[tensor]
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        if node.output == tensor:
-            unmasked = f"{tensor}_unmasked"
-            nodes.append(replace(node, output=unmasked))
-            node = Mask(output=tensor, inputs=(unmasked,), grid=extent.grid, crop=extent.crop)
-        nodes.append(node)
-    return replace(graph, nodes=tuple(nodes))
-
-
-def _tile_node(graph: Graph, node: Node, extent: _Extent) -> Node:
+def _tile_node(graph: Graph, node: Node, extent: TensorExtent) -> Node:
     """What stands on a tile for `node`, whose input is of `extent`."""
-    match node:
-        case CropToGrid():
-            return Mask(output=node.output, inputs=node.inputs, grid=extent.grid, crop=extent.grid)
-        case PadToEven() if extent.crop != extent.grid:
-            raise ConversionError(f"{graph.name}: {node.output} pads what does not end with the picture")
-        case PadToEven():
-            return RepeatBorder(output=node.output, inputs=node.inputs, grid=extent.grid)
-        case _:
-            return node
-
-
-def _extents(graph: Graph) -> Mapping[str, _Extent]:
-    """Grid, crop and outside of every tensor of a tile."""
-    extents = {name: _Extent(grid, grid, zero_outside=True) for name, grid in graph.input_grid.items()}
-    for node in graph.nodes:
-        extent = _extent(graph, node, [extents[name] for name in node.inputs])
-        extents[node.output] = replace(extent, zero_outside=True) if isinstance(node, Mask) else extent
-    return extents
+    if not isinstance(node, PadToEven):
+        return node
+    if extent.crop != extent.grid:
+        raise ConversionError(f"{graph.name}: {node.output} pads what does not end with the picture")
+    return RepeatBorder(output=node.output, inputs=node.inputs, grid=extent.grid)

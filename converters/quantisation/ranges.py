@@ -13,18 +13,11 @@ Values = NDArray[np.floating]
 
 _SHRINKAGE = np.geomspace(1, 0.1, 24)
 """Candidate ranges relative to smallest..largest."""
-_PERCENTILE = 99.99
 
 
 def min_max(values: Values) -> Affine:
     """The grid over all values."""
     return Affine.of_range(float(values.min()), float(values.max()))
-
-
-def percentile(values: Values) -> Affine:
-    """The grid that leaves out one value in 10,000 at either end."""
-    low, high = np.percentile(values, [100 - _PERCENTILE, _PERCENTILE])
-    return Affine.of_range(float(low), float(high))
 
 
 def least_squares(values: Values) -> Affine:
@@ -37,6 +30,5 @@ def least_squares(values: Values) -> Affine:
 
 RANGES: dict[str, Callable[[Values], Affine]] = {
     "minmax": min_max,
-    "percentile": percentile,
     "mse": least_squares,
 }

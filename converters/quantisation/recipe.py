@@ -3,7 +3,7 @@
     recipe  = word { " " word }, words in the order below, those at their defaults left out but the first
     word    = "weights=" ("float32" | "float16" | "int8")       weights of what computes in float32; default float32
             | "activations=" ("none" | "masks" | "inner" | "all") what computes in int8; default none
-            | "ranges=" ("minmax" | "percentile" | "mse")        choice of int8 grids; default minmax
+            | "ranges=" ("minmax" | "mse")                       choice of int8 grids; default minmax
             | "latents=" number in 0..1                          power of the latents' equalisation; default 0
             | "products=" number in 0..1                         power of the products' equalisation; default 0
             | "margin=" number in 1..4                           int8 grids are this much wider than found; default 1

@@ -51,6 +51,8 @@ class PairedRun:
         self._ours: list[Tensors] = [dict(inputs) for inputs, _ in samples]
         self._before_rounding: list[Tensors] = [{} for _ in samples]
         self._int8: set[str] = set()
+        self._unfinished: set[str] = set()
+        """Outputs of int8 nodes that are rounded only after what is fused into these."""
         self._step = 0
         self._last_uses = graph.last_uses()
         for name in graph.inputs:
@@ -74,10 +76,14 @@ class PairedRun:
             self._int8.add(node.output)
         elif node.output in self._grids:
             self._round(node.output, is_float=not in_int8)
+        elif in_int8:
+            self._unfinished.add(node.output)
         self._forget(node)
 
     def _computes_in_int8(self, node: Node) -> bool:
         """As the emitter decides it: all inputs are int8, and but for convolutions none is there in float32, too."""
+        if self._unfinished.issuperset(node.inputs):
+            return True
         if not self._int8.issuperset(node.inputs):
             return False
         if isinstance(node, Conv2d | TransposedConv2d):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,7 @@ from jpegai_mobile.runtime.phases import split_phases
 from jpegai_mobile.runtime.symbols import Symbols
 
 from ..errors import ConversionError
+from ..state_dict import read_file
 
 Array = NDArray[np.float32]
 
@@ -76,7 +78,8 @@ class Sample:
 def calibrate(bundle: Bundle, model: int, folder: Path | None) -> tuple[list[Sample], Calibration]:
     """Samples of a model, with the float32 networks of `bundle`: of the files in `folder`, or drawn.
 
-    Raises ConversionError when the folder holds nothing that can be decoded with the model, naming the file.
+    Code streams of other models are passed over. Raises a JpegAiError, naming the file, for one that cannot be read,
+    encoded or decoded, and, naming folder and model, where there is none for the model.
     """
     networks = ModelNetworks(bundle, model, ANY_OPERATING_POINT, "float32", 1)
     if folder is None:
@@ -84,40 +87,57 @@ def calibrate(bundle: Bundle, model: int, folder: Path | None) -> tuple[list[Sam
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not paths:
         raise ConversionError(f"{folder}: no folder with pictures or code streams ({', '.join(sorted(SUFFIXES))})")
+    fitting = [path for path in paths if not _is_stream(path) or _model_of(path) == model]
+    if not fitting:
+        raise ConversionError(f"{folder}: holds no picture, and no code stream that was made with model {model}")
     encoder = Encoder(bundle)
     samples, files = [], {}
-    for number, path in enumerate(paths[:: -(-len(paths) // MAX_FILES)]):
-        try:
-            data = path.read_bytes()
-            is_stream = path.suffix.lower() == STREAM_SUFFIX
-            sample = _sample_of_stream(
-                data if is_stream else _encoded(encoder, model, data, path, BETAS[number % len(BETAS)]), networks
-            )
-        except (JpegAiError, OSError) as error:
-            raise ConversionError(f"{path}: {error}") from error
-        samples.append(sample)
-        files[path.name] = hashlib.sha256(data).hexdigest()
+    for number, path in enumerate(fitting[:: -(-len(fitting) // MAX_FILES)]):
+        data = read_file(path)
+        stream = data if _is_stream(path) else _encoded(encoder, model, data, path, BETAS[number % len(BETAS)])
+        with _named(path):
+            samples.append(_sample_of_stream(stream, networks))
+        files[path.relative_to(folder).as_posix()] = hashlib.sha256(data).hexdigest()
     return samples, Calibration(FROM_FILES, files)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What is wrong with a file is said of it."""
+    try:
+        yield
+    except JpegAiError as error:
+        raise ConversionError(f"{path}: {error}") from error
+
+
+def _is_stream(path: Path) -> bool:
+    return path.suffix.lower() == STREAM_SUFFIX
+
+
+def _model_of(path: Path) -> int:
+    """The model that a code stream was made with."""
+    data = read_file(path)
+    with _named(path):
+        return read_code_stream(data).picture.model_id
 
 
 def _sample_of_stream(data: bytes, networks: ModelNetworks) -> Sample:
     """The middle of a coded picture. Raises a JpegAiError when it cannot be decoded."""
     stream = read_code_stream(data)
-    if stream.picture.model_id != networks.model_id:
-        raise ConversionError(f"made with model {stream.picture.model_id}, not {networks.model_id}")
     tables = networks.bundle.entropy_model_bytes(networks.model_id)
     symbols = Symbols(stream.picture, EntropyModel.from_bytes(tables), run_symbol_decoding(data, stream, tables))
     return sample_of_symbols(symbols, stream.tools, networks)
 
 
 def _encoded(encoder: Encoder, model: int, data: bytes, path: Path, beta: int) -> bytes:
-    """The code stream of the middle of a picture."""
+    """The code stream of the middle of a picture. Raises a JpegAiError that names its file."""
     if model not in encodable_models(encoder.bundle):
-        raise ConversionError("a picture needs the encoder's networks, which the checkpoints do not have")
+        raise ConversionError(f"{path}: a picture needs the encoder's networks, which the checkpoints do not have")
     whole = picture_from_bytes(data, str(path), "white")
     top, left = ((max(length - WINDOW, 0) // 2) for length in whole.size)
     middle = picture_from_array(whole.samples[top : top + WINDOW, left : left + WINDOW])
-    return encoder.encode(middle, EncodeOptions(model=model, beta_displacement=beta)).data
+    with _named(path):
+        return encoder.encode(middle, EncodeOptions(model=model, beta_displacement=beta)).data
 
 
 def sample_of_symbols(symbols: Symbols, tools: ToolHeader, networks: ModelNetworks) -> Sample:

@@ -2,7 +2,8 @@
 
     facts = {"files": [...], "stages": [...], "quality": [...], "notes": [...]}
 
-Only TFLite networks of the decoder are looked into; other files are listed with their bytes.
+TFLite networks of the catalogue are looked into, those of the decoder tensor by tensor; other files are listed with
+their bytes.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from jpegai_mobile.codestream.description import operating_points
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.codestream.tool_header import ToolHeader
+from jpegai_mobile.errors import BundleError
 from jpegai_mobile.latent.model_tables import EntropyModel
-from jpegai_mobile.networks.catalogue import build
-from jpegai_mobile.networks.graph import Graph
+from jpegai_mobile.networks.catalogue import BUILDERS, build
+from jpegai_mobile.networks.catalogue import NetworkKey as Topology
 from jpegai_mobile.networks.measure import activation_bytes, kmac_per_sample, parameter_count
 from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.entropy_engine import run_symbol_decoding
@@ -85,19 +87,21 @@ def _files(bundle: Bundle, pictures: Sequence[_Picture]) -> Iterator[Facts]:
     manifest = bundle.manifest
     keys: dict[str, NetworkKey] = {}
     for each, name in manifest.networks.items():
-        keys.setdefault(name, each)
+        if each.target == "tflite" and _topology(each) in BUILDERS:
+            keys.setdefault(name, each)
+    # All of them first, so that a damaged one is named before the quality of another is found with its help.
+    delegates = {name: _delegates(bundle, key) for name, key in keys.items()}
     for name, record in sorted(manifest.files.items(), key=lambda item: -item[1].bytes):
         entry: Facts = {"file": name, "bytes": record.bytes}
-        key = keys.get(name)
-        if key is not None and key.target == "tflite":
-            graph = _graph(key)
+        if name in keys:
+            graph = build(*_topology(keys[name]))
             entry |= {
                 "recipe": manifest.recipes.get(name, ""),
                 "parameters": parameter_count(graph),
                 "kmac_per_sample": round(kmac_per_sample(graph), 3),
                 "activation_bytes": {patch: activation_bytes(graph, (patch, patch)) for patch in PATCHES},
-                "delegates": _delegates(_read(bundle, key)),
-                "tensors": _tensor_quality(bundle, key, pictures),
+                "delegates": delegates[name],
+                "tensors": _tensor_quality(bundle, keys[name], pictures),
             }
         yield entry
 
@@ -110,7 +114,7 @@ def _stages(bundle: Bundle) -> Iterator[Facts]:
         for network in ("hyper_decoder", "context_model", "synthesis"):
             for component in ("y", "uv"):
                 topology = (network, component, point if network == "synthesis" else None)
-                if topology in networks:
+                if topology in networks and topology in BUILDERS:
                     stages[f"{network} {component}"] = round(kmac_per_sample(build(*topology)), 3)
         total = round(sum(stages.values()), 3)
         yield {"operating_point": point, "stages": stages, "total": total, "standard": STANDARD_KMAC[point]}
@@ -200,7 +204,7 @@ def _tensor_quality(bundle: Bundle, key: NetworkKey, pictures: Sequence[_Picture
     picture = next(fitting, None) or _drawn_picture(bundle, key.model)
     sample = sample_of_symbols(picture.symbols, picture.tools, networks)
     inputs, _ = sample.of(key.network, key.component)
-    exact, ours = (_all_tensors(_read(bundle, each), inputs) for each in (exact_key, key))
+    exact, ours = (_all_tensors(bundle.graph_of(each), inputs) for each in (exact_key, key))
     shared = [name for name in ours if name in exact and ours[name].shape == exact[name].shape and name not in inputs]
     facts = [{"tensor": name, "sqnr_db": _sqnr(exact[name], ours[name])} for name in shared if np.any(exact[name])]
     return sorted(facts, key=lambda fact: math.inf if fact["sqnr_db"] is None else float(fact["sqnr_db"]))
@@ -258,17 +262,18 @@ def _histogram(difference: Array) -> dict[int, float]:
     return {int(value): round(float(count) / steps.size, 6) for value, count in zip(values, counts, strict=True)}
 
 
-def _delegates(tflite: bytes) -> Facts:
-    runner = NetworkRunner(tflite)
-    sizes = {name: 128 // info.grid for name, info in runner.inputs.items()}
-    runner.run({n: np.zeros((sizes[n], sizes[n], info.channels), np.float32) for n, info in runner.inputs.items()})
+def _delegates(bundle: Bundle, key: NetworkKey) -> Facts:
+    """How LiteRT shares a network out. Raises BundleError, naming the file, when it does not run."""
+    tflite = bundle.graph_of(key)
+    try:
+        runner = NetworkRunner(tflite)
+        sizes = {name: 128 // info.grid for name, info in runner.inputs.items()}
+        runner.run({n: np.zeros((sizes[n], sizes[n], info.channels), np.float32) for n, info in runner.inputs.items()})
+    except BundleError as error:
+        raise BundleError(f"{bundle.manifest.networks[key]}: {error}") from error
     count, whole = runner.delegation()
     return {"count": count, "whole_network": whole}
 
 
-def _graph(key: NetworkKey) -> Graph:
-    return build(key.network, key.component, key.operating_point if key.network == "synthesis" else None)
-
-
-def _read(bundle: Bundle, key: NetworkKey) -> bytes:
-    return bundle.graph(key.network, key.component, key.model, key.operating_point, key.precision, key.target)
+def _topology(key: NetworkKey) -> Topology:
+    return key.network, key.component, key.operating_point if key.network == "synthesis" else None

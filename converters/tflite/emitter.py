@@ -59,9 +59,10 @@ _WIDENED_CHANNELS = 32
 
 
 def emit_tflite(graph: Graph, parameters: Mapping[str, NDArray[Any]], scheme: Scheme = FLOAT32) -> bytes:
-    """The TFLite file of `graph` with `parameters` in checkpoint layout, numbers stored as `scheme` says.
+    """The TFLite file of `graph`, numbers stored as `scheme` says.
 
-    Raises ConversionError for a missing or misshapen parameter, and for a construct with no TFLite form.
+    `parameters` are all that the graph names, in checkpoint layout and shape. Raises ConversionError for a bias that is
+    too large for its grid, and for a construct with no TFLite form.
     """
     return _Emitter(graph, parameters, scheme).emit()
 
@@ -69,7 +70,7 @@ def emit_tflite(graph: Graph, parameters: Mapping[str, NDArray[Any]], scheme: Sc
 class _Emitter:
     def __init__(self, graph: Graph, parameters: Mapping[str, NDArray[Any]], scheme: Scheme) -> None:
         try:
-            graph, self.parameters = fold(graph, _checked(graph, parameters))
+            graph, self.parameters = fold(graph, parameters)
         except ValueError as error:
             raise ConversionError(str(error)) from error
         self.graph = replace_crops_by_masks(graph)
@@ -385,18 +386,6 @@ class _Emitter:
         if node.bias is None:
             return np.full(node.out_channels, offset)
         return self.parameters[node.bias] + offset
-
-
-def _checked(graph: Graph, parameters: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-    """The parameters that the graph names, in the shapes that it states."""
-    checked = {}
-    for name, shape in graph.parameter_shapes().items():
-        if name not in parameters:
-            raise ConversionError(f"{graph.name}: there is no parameter {name}")
-        if parameters[name].shape != shape:
-            raise ConversionError(f"{graph.name}: parameter {name} is {parameters[name].shape}, expected {shape}")
-        checked[name] = parameters[name].astype(np.float32)
-    return checked
 
 
 def _same_border(kernel: tuple[int, int]) -> Border:

@@ -5,11 +5,8 @@ Nothing is believed but the manifest: the size and the SHA-256 of every file are
 
 from __future__ import annotations
 
-import lzma
-import struct
 import time
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import IO, Protocol, Self
 
 from ..errors import BundleError
 from ..hashing import sha256
+from ..zip_damage import ZIP_DAMAGE
 from .manifest import MANIFEST_NAME, PRECISIONS, Manifest, NetworkKey
 
 MAX_MANIFEST_BYTES = 4 << 20
@@ -25,20 +23,6 @@ CHUNK = 1 << 18
 """Bytes of a file that are read at a time."""
 SETTLED = 2.0
 """Seconds without a change after which the time of a file tells whether it changes again."""
-
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    EOFError,
-    OSError,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
-)
-"""What `zipfile` raises for damaged, encrypted or unknown kinds of entries."""
-
 
 PREPARED_COPIES = {"float32": 1.9, "float16": 4.6, "int8w": 8.3, "int8mixed": 7.2, "int8": 2.6}
 """Memory of a prepared network relative to its file, which need not stay in memory where it can be mapped. LiteRT keeps
@@ -109,13 +93,12 @@ class Bundle:
         model: int,
         operating_point: str | None,
         precision: str,
-        target: str = "tflite",
     ) -> bytes:
-        """The file of a network; `operating_point` is None where the network serves all.
+        """The TFLite file of a network; `operating_point` is None where the network serves all.
 
         Raises BundleError when the network is absent, saying what is there, or when the file is damaged.
         """
-        return self.graph_of(NetworkKey(network, component, model, operating_point, precision, target))
+        return self.graph_of(NetworkKey(network, component, model, operating_point, precision, "tflite"))
 
     def graph_of(self, key: NetworkKey) -> bytes:
         """As `graph`."""
@@ -143,7 +126,7 @@ class Bundle:
         Raises BundleError as `graph` does.
         """
         folder = self._stored(key)
-        return {name.removeprefix(f"{folder}/"): self._read(name) for name in self.manifest.files_of(folder)}
+        return {name.removeprefix(f"{folder}/"): self._read(name) for name in self.manifest.files_in(folder)}
 
     def prepared_bytes(self, model: int, operating_point: str, precision: str) -> PreparedBytes:
         """Memory that the networks of a model at an operating point take when they are ready to run, eICCI aside."""
@@ -288,7 +271,7 @@ class _Zip:
         self._path = path
         try:
             self._zip = zipfile.ZipFile(path)
-        except _ZIP_ERRORS as error:
+        except ZIP_DAMAGE as error:
             raise BundleError(f"{path}: neither a bundle folder nor a sound zip of one") from error
         roots = [name for name in self._zip.namelist() if name.split("/", 1)[-1] == MANIFEST_NAME]
         self._prefix = roots[0].removesuffix(MANIFEST_NAME) if len(roots) == 1 else ""
@@ -299,7 +282,7 @@ class _Zip:
                 yield from _pieces(file, size)
         except KeyError as error:
             raise BundleError(f"{self.where(name)}: no such file in the zip") from error
-        except _ZIP_ERRORS as error:
+        except ZIP_DAMAGE as error:
             raise BundleError(f"{self.where(name)}: damaged in the zip") from error
 
     def path(self, name: str) -> Path | None:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import accumulate
 from typing import Any, Self
 
 from ..codestream.picture_header import SYNTHESIS_TRANSFORMS
@@ -75,7 +76,7 @@ class Manifest:
     tile_sizes: Mapping[str, tuple[int, ...]]
     """Target -> tile sizes, in luma samples, that its networks accept; empty when they accept any."""
     networks: Mapping[NetworkKey, str]
-    """Network -> name of its file, or of its folder of files; networks that are equal share it."""
+    """Network -> name of its file, for Core ML of its folder of files; networks that are equal share it."""
     entropy: Mapping[int, str]
     """Model -> file name of its integer tables."""
     files: Mapping[str, FileRecord]
@@ -105,10 +106,9 @@ class Manifest:
         """Runtimes that there are networks for."""
         return _in_order(TARGETS, (key.target for key in self.networks))
 
-    def files_of(self, name: str) -> tuple[str, ...]:
-        """The file `name`, or the files of the folder `name`, as a Core ML package is one."""
-        inside = tuple(file for file in sorted(self.files) if file.startswith(f"{name}/"))
-        return (name,) if name in self.files else inside
+    def files_in(self, folder: str) -> tuple[str, ...]:
+        """The files of a folder, as a Core ML package is one."""
+        return tuple(file for file in sorted(self.files) if file.startswith(f"{folder}/"))
 
     def to_json(self) -> bytes:
         """The bytes of `manifest.json`; equal manifests give equal bytes."""
@@ -157,10 +157,17 @@ class Manifest:
                 for model, entry in _optional(document, "calibration").items()
             },
         )
-        for name in (*manifest.networks.values(), *manifest.entropy.values()):
-            if not manifest.files_of(name):
-                raise BundleError(f"file {name} has no entry in 'files'")
+        manifest._check_names()
         return manifest
+
+    def _check_names(self) -> None:
+        """Raise BundleError where 'files' lacks the file of integer tables or of a network, for Core ML its folder."""
+        folders = {folder for name in self.files for folder in accumulate(name.split("/")[:-1], "{}/{}".format)}
+        packages = {name for key, name in self.networks.items() if key.target == "coreml"}
+        files = {name for key, name in self.networks.items() if key.target != "coreml"} | {*self.entropy.values()}
+        for kind, missing in (("file", files - self.files.keys()), ("folder", packages - folders)):
+            if missing:
+                raise BundleError(f"{kind} {min(missing)} has no entry in 'files'")
 
 
 def _in_order(known: tuple[str, ...], present: Iterable[str | None]) -> tuple[str, ...]:
