@@ -37,7 +37,10 @@ Latents = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def info(data: Source) -> dict[str, Any]:
-    """Headers, segments and a summary of a code stream, JSON-ready; nothing is decoded. Raises InvalidStream."""
+    """Headers, segments and a summary of a code stream, JSON-ready; nothing is decoded.
+
+    Raises OSError, InvalidStream, Unsupported, or TypeError for an argument of another type.
+    """
     return describe(_headers(_code_stream(data)))
 
 
@@ -83,16 +86,18 @@ def encode(
     background: str | None = None,
     roi: NDArray[Any] | Image | None = None,
     options: EncodeOptions | None = None,
+    progress: Listener | None = None,
 ) -> bytes:
     """Encode a picture to a code stream.
 
     `picture` is samples [row, column, 3] (uint8, or uint16 in 0..1023), a Pillow image, YUV planes, or a picture file
     that Pillow reads: its bytes, its path or an open file.
 
-    `bpp` or `quality` (1..100, default 50) take the place of what `options` say about the rate, `effort` (1..3, default
-    2) of theirs; `background` is a colour behind transparent samples, `roi` (uint8 or bool [row, column], or an image)
-    is white where details matter most. Metadata that a code stream has no place for, and a size that is out of reach,
-    give an EncodeWarning. Raises PictureError, BundleError, or
+    `bpp` or `quality` (1..100, default 50) take the place of what `options` say about the rate, the model included,
+    `effort` (1..3, default 2) of theirs; `background` is a colour behind transparent samples, `roi` (uint8 or bool
+    [row, column], or an image) is white where details matter most. `progress` is called with (done, total) as for
+    `decode`; the total is what may have to be done, so that the end can come early. Metadata that a code stream has no
+    place for, and a size that is out of reach, give an EncodeWarning. Raises PictureError, BundleError, Cancelled, or
     ValueError for options that make no sense, the background among them.
     """
     # Pillow and the encoder are not loaded for those who only decode.
@@ -102,19 +107,22 @@ def encode(
 
     options = _checked(options, EncodeOptions)
     if bpp is not None or quality is not None:
-        options = replace(options, bpp=bpp, quality=quality, beta_displacement=None, target_psnr=None)
+        options = replace(options, bpp=bpp, quality=quality, model=None, beta_displacement=None, target_psnr=None)
     if effort is not None:
         options = replace(options, effort=effort)
     source = source_picture(picture, background)
     with open_bundle(bundle) as opened:
-        encoded = Encoder(opened).encode(source, options, None if roi is None else mask_of(roi))
+        encoded = Encoder(opened).encode(source, options, None if roi is None else mask_of(roi), progress)
     for note in (*source.notes, *encoded.notes):
         warnings.warn(note, EncodeWarning, stacklevel=2)
     return encoded.data
 
 
 def open(path: str | PathLike[str]) -> CodeStreamFile:
-    """Read a code stream from a file, bare or in HEIF, as far as its headers. Raises OSError or InvalidStream."""
+    """Read a code stream from a file, bare or in HEIF, as far as its headers.
+
+    Raises OSError, InvalidStream or Unsupported.
+    """
     data = _code_stream(path)
     return CodeStreamFile(data, _headers(data))
 

@@ -5,7 +5,6 @@ A judge takes a value and gives what is stored; it raises ValueError saying what
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
@@ -65,11 +64,15 @@ def pair_of_whole_numbers(allowed: range) -> Judge:
     return judge
 
 
-def positive_number(value: Any) -> float:
-    """Judge of finite numbers above 0; gives float."""
-    if not isinstance(value, Real) or not 0 < float(value) < math.inf:
-        raise ValueError("not a number above 0")
-    return float(value)
+def number(lowest: float, highest: float) -> Judge:
+    """Judge of numbers from `lowest` to `highest`, NumPy's too; gives float."""
+
+    def judge(value: Any) -> float:
+        if not isinstance(value, Real) or not value <= highest or value < lowest:
+            raise ValueError(f"not a number in {lowest:g}..{highest:g}")
+        return float(value)
+
+    return judge
 
 
 def flag(value: Any) -> bool:

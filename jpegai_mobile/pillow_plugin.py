@@ -1,12 +1,12 @@
 """JPEG AI code streams in Pillow: `import jpegai_mobile.pillow_plugin`, and `Image.open` and `save` know `.jai`.
 
     image = Image.open("photo.jai")              # headers only; the picture is decoded when it is used
-    image.save("copy.jai", quality=60)           # or bpp=0.5; also effort=3, background="white"
+    image.save("copy.jai", quality=60)           # or bpp=0.5; also effort=3, background="white", roi=mask
     use_bundle("own.bundle")                     # else $JPEGAI_BUNDLE or the packaged bundle
 
 Pillow has no RGB samples above 8 bit: 10-bit pictures are rounded to 8. `.jai` is the bare code stream, for which no
 media type is registered, so `Image.get_format_mimetype()` gives None. HEIF files (`image/jaii`) are opened,
-not written.
+not written. Several threads may use it; they decode and encode one after the other.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 import numpy as np
@@ -23,8 +24,8 @@ from .codestream.heif import code_stream_of, is_heif
 from .codestream.stream import DEFAULT_MAX_SAMPLES, read_code_stream
 from .encoder.encoder import Encoder
 from .encoder.options import EncodeOptions
-from .encoder.pictures import source_picture
-from .errors import EncodeWarning, InvalidStream, JpegAiError, Unsupported
+from .encoder.pictures import mask_of, source_picture
+from .errors import EncodeWarning, InvalidStream, JpegAiError, LimitExceeded, Unsupported
 from .image.planes import join_bands
 from .image.scaling import FACTORS, scaled_size
 from .native.samples import yuv_to_rgb
@@ -39,6 +40,8 @@ _START = bytes.fromhex("ff80ff82")
 """Start of code stream and picture header."""
 
 _bundle: str | Path | None = None
+_one_at_a_time = Lock()
+"""Held where the codecs are made and used: a codec is for one thread at a time, and Pillow for many."""
 
 
 def use_bundle(path: str | Path | None) -> None:
@@ -60,6 +63,8 @@ class JpegAiImageFile(ImageFile.ImageFile):
             stream = read_code_stream(self._data, max_samples=DEFAULT_MAX_SAMPLES, allow_missing_regions=True)
         except (InvalidStream, Unsupported) as error:
             raise SyntaxError(str(error)) from error
+        except LimitExceeded as error:
+            raise Image.DecompressionBombError(str(error)) from error
         height, width = stream.picture.display_size
         self._full_size = self._size = width, height
         self._mode = "RGB"
@@ -88,31 +93,37 @@ class JpegAiImageFile(ImageFile.ImageFile):
                 raise OSError(str(error)) from error
             self.im = Image.fromarray(samples, "RGB").im
             self._data = b""
+            if self.fp and self._exclusive_fp:
+                self.fp.close()
+                self.fp = None
         return super().load()
 
     def _decoded(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        reconstruction = _decoder(_bundle).reconstruct(self._data, DecodeOptions())
-        view = View(factor=self._factor)
-        planes = join_bands(view.bands(reconstruction, True))
+        with _one_at_a_time:
+            reconstruction = _decoder(_bundle).reconstruct(self._data, DecodeOptions())
+            planes = join_bands(View(factor=self._factor).bands(reconstruction, True))
         return yuv_to_rgb(planes, 8).astype(np.uint8, copy=False)
 
 
 def _save(image: Image.Image, target: IO[bytes], filename: str | bytes) -> None:
-    """`Image.save`: quality 1..100 or bpp, background, and every field of EncodeOptions as a keyword.
+    """`Image.save`: quality 1..100 or bpp, background, roi, and every field of EncodeOptions as a keyword.
 
-    Metadata that a code stream has no place for gives an EncodeWarning, whether the image or a keyword brings it.
-    Raises what Pillow's own formats do: ValueError for keywords that make no sense, OSError for what cannot be written.
+    `roi` is an array or an image, see `mask_of`. Metadata that a code stream has no place for gives an EncodeWarning,
+    whether the image or a keyword brings it. Raises what Pillow's own formats do: ValueError (TypeError for a `roi` of
+    another type) for keywords that make no sense, OSError for what cannot be written.
     """
     choices: dict[str, Any] = dict(image.encoderinfo)
-    background = choices.pop("background", None)
-    known = {name: choices[name] for name in EncodeOptions.__dataclass_fields__ if name in choices}
+    background, roi = choices.pop("background", None), choices.pop("roi", None)
+    known = {name: choices.pop(name) for name in EncodeOptions.__dataclass_fields__ if name in choices}
+    ignored = sorted(name for name, value in choices.items() if value is not None)
     options = EncodeOptions(**known)
     try:
+        mask = None if roi is None else mask_of(roi)
         picture = source_picture(image, background)
-        encoded = _encoder(_bundle).encode(picture, options)
+        with _one_at_a_time:
+            encoded = _encoder(_bundle).encode(picture, options, mask)
     except JpegAiError as error:
         raise OSError(str(error)) from error
-    ignored = sorted(name for name, value in choices.items() if value and name not in known)
     notes = [f"save: {', '.join(ignored)} was ignored"] if ignored else []
     for note in (*picture.notes, *encoded.notes, *notes):
         warnings.warn(note, EncodeWarning, stacklevel=4)

@@ -20,7 +20,7 @@ NAMES = ("x", b"native", 5, ["bop"])
 FLAGS: tuple[Any, ...] = ("x", 2, 1.0, [])
 WRONG: dict[type, dict[str, tuple[Any, ...]]] = {
     EncodeOptions: {
-        "bpp": ("x", math.nan, math.inf, -1, 0, [1], 1j),
+        "bpp": ("x", math.nan, math.inf, -1, 0, [1], 1j, 1e308, 10**400, 5e-324),
         "quality": (*NOT_WHOLE, 0, 101),
         "model": (*NOT_WHOLE, 4),
         "beta_displacement": ("x", math.nan, 0.5, 2048, -2049, 10**30),
@@ -32,7 +32,7 @@ WRONG: dict[type, dict[str, tuple[Any, ...]]] = {
         "rvs": FLAGS,
         "grfs": (*FLAGS, None),
         "lsbs": (*FLAGS, None),
-        "target_psnr": ("x", math.nan, math.inf, -1, 0, [1], 1j),
+        "target_psnr": ("x", math.nan, math.inf, -1, 0, [1], 1j, 1e307, 10**400),
         "post_filters": FLAGS,
         "effort": (*NOT_WHOLE, 0, 4, None),
         "chroma": ("420", 420, (1, 3), (2, 1), [2, 2]),

@@ -407,6 +407,18 @@ def test_python_functions() -> None:
     assert luma.shape == (rows, columns, 160) and chroma.shape == (rows, columns, 96)
 
 
+def test_a_rate_replaces_the_model_of_the_options() -> None:
+    plain = EncodeOptions(model=1, beta_displacement=100, cube_flags=False)
+    data = jpegai_mobile.encode(photo().samples, own_bundle_path(), quality=40, options=plain)
+    assert data == own_encoder().encode(photo(), EncodeOptions(quality=40, cube_flags=False)).data
+
+
+@pytest.mark.parametrize("options", [{"quality": 40}, {"bpp": 0.4}])
+def test_a_coding_gives_one_stream(options: dict[str, object]) -> None:
+    coding = prepared(photo(), **options)
+    assert coding.encode().data == coding.encode().data == own_encoder().encode(photo(), EncodeOptions(**options)).data
+
+
 def test_a_decoder_bundle_says_what_is_missing(tmp_path: Path) -> None:
     bundle = tmp_path / "decoder.bundle"
     assert convert([str(WEIGHTS / "own_model1.zip"), "-o", str(bundle), "--operating-points", "sop"]) == 0

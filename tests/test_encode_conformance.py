@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from functools import cache
 
 import pytest
@@ -21,7 +22,10 @@ def test_length_and_quality_of_the_reference(name: str) -> None:
     assert ours == pytest.approx(theirs, abs=0.02)
 
 
-def test_most_streams_are_byte_identical() -> None:
-    """All of them where this was written; a symbol on the edge may fall otherwise on another processor."""
-    different = [name for name in NAMES if not comparison(name).identical]
-    assert len(different) <= 2, different
+@pytest.mark.skipif(
+    platform.machine().lower() not in ("x86_64", "amd64"),
+    reason="float sums of other machines may round a symbol on the edge to its neighbour",
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_bytes_of_the_reference(name: str) -> None:
+    assert comparison(name).identical

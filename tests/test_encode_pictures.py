@@ -9,12 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 import jpegai_mobile
 from jpegai_mobile import PictureError
 from jpegai_mobile.cli.main import main
-from jpegai_mobile.encoder.pictures import picture_from_bytes, picture_from_image, source_picture
+from jpegai_mobile.encoder.pictures import (
+    mask_from_bytes,
+    mask_of,
+    picture_from_bytes,
+    picture_from_image,
+    source_picture,
+)
 from picture_quality.metrics import psnr
 
 from .encoding import own_bundle_path, own_encoder, photo
@@ -35,14 +41,51 @@ def file_of(image: Image.Image, file_format: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def png16(samples: np.ndarray) -> bytes:
-    """A 16-bit RGB PNG, written by hand as Pillow writes none."""
+def png16(samples: np.ndarray, profile: bytes | None = None, transparent: tuple[int, ...] | None = None) -> bytes:
+    """A 16-bit PNG, grey or RGB, with or without alpha, written by hand as Pillow writes none."""
     rows = samples.astype(">u2").reshape(len(samples), -1)
     raw = b"".join(b"\0" + row.tobytes() for row in rows)
-    header = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], 16, 2, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
+    colour_type = {1: 0, 3: 2, 2: 4, 4: 6}[samples[0, 0].size]
+    header = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], 16, colour_type, 0, 0, 0)
+    chunks = [(b"IHDR", header)]
+    chunks += [(b"iCCP", b"a\0\0" + zlib.compress(profile))] if profile else []
+    chunks += [(b"tRNS", struct.pack(f">{len(transparent)}H", *transparent))] if transparent else []
+    chunks += [(b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
     parts = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+SRGB_PRIMARIES = {
+    b"r": (0.43607, 0.22249, 0.01392),
+    b"g": (0.38515, 0.71687, 0.09708),
+    b"b": (0.14307, 0.06061, 0.7141),
+}
+D50 = (0.9642, 1.0, 0.8249)
+
+
+def icc(space: str, name: str, linear: bool) -> bytes:
+    """A profile of RGB with the primaries of sRGB, or of GRAY, with the curve of sRGB or a straight one."""
+    values = np.linspace(0, 1, 1024)
+    curve = values if linear else np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    curve_tag = struct.pack(">4sII", b"curv", 0, 1024) + np.rint(curve * 65535).astype(">u2").tobytes()
+    text = name.encode() + b"\0"
+
+    def xyz(values: tuple[float, ...]) -> bytes:
+        return struct.pack(">4sI3i", b"XYZ ", 0, *(round(value * 65536) for value in values))
+
+    tags = {b"desc": struct.pack(">4sII", b"desc", 0, len(text)) + text + bytes(78), b"wtpt": xyz(D50)}
+    if space == "GRAY":
+        tags[b"kTRC"] = curve_tag
+    else:
+        tags |= {primary + b"XYZ": xyz(values) for primary, values in SRGB_PRIMARIES.items()}
+        tags |= {primary + b"TRC": curve_tag for primary in SRGB_PRIMARIES}
+    table, body, start = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
+    for tag, data in tags.items():
+        table += struct.pack(">4sII", tag, start + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    header = struct.pack(">II4s4s4s", start + len(body), 0, b"\2\x40\0\0", b"mntr", space.ljust(4).encode())
+    header += b"XYZ " + struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + xyz(D50)[8:]
+    return header.ljust(128, b"\0") + table + body
 
 
 def test_plain_rgb_is_taken_as_it_is() -> None:
@@ -109,6 +152,8 @@ def test_transparency_needs_a_background() -> None:
         assert tuple(picture_from_bytes(data, "x", "#102030").samples[0, 0]) == (0x10, 0x20, 0x30)
     with pytest.raises(ValueError, match=r"^background 'bleu' is not a colour"):
         picture_from_bytes(data, "x", "bleu")
+    with pytest.raises(ValueError, match=r"^background '#10203080' is not opaque"):
+        picture_from_bytes(data, "x", "#10203080")
     palette = Image.new("P", (4, 4))
     palette.info["transparency"] = 0
     with pytest.raises(PictureError, match="transparency"):
@@ -125,11 +170,83 @@ def test_colour_profiles_become_srgb() -> None:
         picture_from_bytes(file_of(photo_image(), "PNG", icc_profile=wrong_space), "x")
 
 
+def test_profiles_are_judged_by_what_they_do_not_by_their_names() -> None:
+    linear, plain = icc("RGB", "GIMP built-in Linear sRGB", True), icc("RGB", "camera", False)
+    picture = picture_from_bytes(file_of(photo_image(), "PNG", icc_profile=linear), "x")
+    assert picture.notes == ("colours were converted from the profile 'GIMP built-in Linear sRGB' to sRGB",)
+    light = photo().samples / 255
+    expected = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    assert np.abs(picture.samples - expected).max() < 2
+    same = picture_from_bytes(file_of(photo_image(), "PNG", icc_profile=plain), "x")
+    assert not same.notes and np.array_equal(same.samples, photo().samples)
+    grey = photo_image().convert("L")
+    for profile, changes in (
+        (icc("GRAY", "sRGB", True), True),
+        (icc("GRAY", "grey", False), False),
+        (linear, True),  # an RGB profile of a grey picture
+        (plain, False),
+    ):
+        picture = picture_from_bytes(file_of(grey, "PNG", icc_profile=profile), "x")
+        assert np.array_equal(picture.samples[..., 1], np.asarray(grey)) != changes
+        assert bool(picture.notes) == changes
+
+
+def test_grey_with_a_profile_and_transparency_is_put_on_a_background() -> None:
+    grey = photo_image().convert("L")
+    image = grey.copy()
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    profile = icc("GRAY", "linear", True)
+    picture = picture_from_bytes(file_of(image, "PNG", icc_profile=profile), "x", "#ff0000")
+    assert tuple(picture.samples[0, 0]) == (255, 0, 0)
+    opaque = picture_from_bytes(file_of(grey, "PNG", icc_profile=profile), "x")
+    assert np.array_equal(picture.samples[-1], opaque.samples[-1]) and picture.notes == opaque.notes
+    key = grey.getpixel((5, 7))
+    picture = picture_from_bytes(file_of(grey, "PNG", icc_profile=profile, transparency=key), "x", "#ff0000")
+    assert np.array_equal((picture.samples == (255, 0, 0)).all(axis=2), np.asarray(grey) == key)
+
+
+def test_sixteen_bits_with_a_profile() -> None:
+    wide = np.random.default_rng(1).integers(0, 65536, (40, 50, 3))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = picture_from_bytes(png16(wide, srgb), "wide.png")
+    assert np.array_equal(picture.samples, np.rint(wide * 1023 / 65535)) and not picture.notes
+    eight = ("16-bit samples were read as 8 bit",)
+    linear = picture_from_bytes(png16(wide, icc("RGB", "sRGB", True)), "wide.png")
+    assert linear.bit_depth == 8 and len(linear.notes) == 2 and linear.notes[1:] == eight
+    for channels in (2, 4):
+        samples = np.dstack([wide, np.full(wide.shape[:2], 65535)])[..., -channels:]
+        picture = picture_from_bytes(png16(samples), "wide.png")
+        assert picture.bit_depth == 8 and picture.notes == eight
+    grey = picture_from_bytes(png16(wide[..., 0], icc("GRAY", "sRGB", True)), "wide.png")
+    assert grey.notes == ("the colour profile of 16-bit grey was ignored: samples are taken as sRGB",)
+    assert not picture_from_bytes(png16(wide[..., 0], icc("GRAY", "grey", False)), "wide.png").notes
+
+
+def test_a_transparent_colour_of_sixteen_bits_needs_a_background() -> None:
+    wide = np.random.default_rng(2).integers(0, 65535, (40, 50, 3))
+    wide[3, 4:9] = (0x1234, 0x5678, 0x9ABC)
+    for samples, key, profile in (
+        (wide, tuple(wide[3, 4]), None),
+        (wide[..., 0], (0x1234,), None),
+        (wide, tuple(wide[3, 4]), icc("RGB", "linear", True)),
+    ):
+        data = png16(samples, profile, key)
+        with pytest.raises(PictureError, match="transparency has no place"):
+            picture_from_bytes(data, "x")
+        picture = picture_from_bytes(data, "x", "#ff8000")
+        peak = 255 if profile else 1023
+        shown = (picture.samples == np.rint(np.array([255, 128, 0]) * (peak / 255))).all(axis=2)
+        assert shown[3, 4:9].all() and shown.sum() == 5
+
+
 def test_dropped_metadata_is_told() -> None:
     exif = Image.Exif()
     exif[0x010E] = "a description"
     (note,) = picture_from_bytes(file_of(photo_image(), "JPEG", exif=exif, comment=b"hello"), "x").notes
     assert note == "metadata was dropped: EXIF, a comment"
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", "hello")
+    assert picture_from_bytes(file_of(photo_image(), "PNG", pnginfo=text), "x").notes == ("metadata was dropped: text",)
     linear = photo_image()
     plain = file_of(linear, "PNG")
     chunk = b"gAMA" + struct.pack(">I", 100000)
@@ -137,6 +254,14 @@ def test_dropped_metadata_is_told() -> None:
     assert picture_from_bytes(with_gamma, "x").notes[0].startswith("gamma 1 of the file was ignored")
     frames = file_of(photo_image(), "GIF", save_all=True, append_images=[photo_image().rotate(90)])
     assert picture_from_bytes(frames, "x").notes == ("only the first picture of the file is coded",)
+
+
+def test_exif_that_cannot_be_read_is_an_error_of_one_kind() -> None:
+    for function in (picture_from_image, mask_of):
+        image = photo_image()
+        image.info["exif"] = b"Exif\0\0no TIFF header"
+        with pytest.raises(PictureError, match="EXIF cannot be read"):
+            function(image)
 
 
 @pytest.mark.parametrize("end", [0, 10, 30, 100, 5000])
@@ -200,6 +325,23 @@ def test_masks_of_any_kind() -> None:
         jpegai_mobile.encode(photo().samples, own_bundle_path(), roi=mask.astype(float))
 
 
+def test_masks_mean_the_same_in_files_and_in_memory() -> None:
+    grey = photo_image().convert("L").crop((0, 0, 60, 40))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    turned = file_of(grey, "PNG", exif=exif)
+    wide = file_of(Image.fromarray(np.asarray(grey).astype(np.uint16) << 8 | 7), "PNG")
+    for data, expected in ((turned, np.rot90(np.asarray(grey), -1)), (wide, np.asarray(grey))):
+        with Image.open(io.BytesIO(data)) as image:
+            assert np.array_equal(mask_of(image), expected)
+        assert np.array_equal(mask_from_bytes(data, "x"), expected)
+    for mode in ("I", "F"):
+        with pytest.raises(PictureError, match=rf"^mask of 32-bit samples \(mode {mode}\)"):
+            mask_of(grey.convert(mode))
+        with pytest.raises(PictureError, match=r"^x\.tif: mask of 32-bit samples"):
+            mask_from_bytes(file_of(grey.convert(mode), "TIFF"), "x.tif")
+
+
 def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     source, target = tmp_path / "a.png", tmp_path / "a.jai"
     source.write_bytes(file_of(photo_image(), "PNG"))
@@ -217,7 +359,18 @@ def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err.endswith(f"{tmp_path / 'no' / 'a.jai'}: No such file or directory\n")
     assert main(["encode", str(source), str(tmp_path / "a.jaii"), *command[3:]]) == 2
     assert "HEIF files are read, not written" in capsys.readouterr().err
-    for wrong in (["--quality", "0"], ["--bpp", "nan"], ["--bpp", "1", "--quality", "3"], ["--coder-threads", "5"]):
+    for wrong, text in (
+        (["--bpp", "nan"], "bpp nan is not a number in 0.0001..10000"),
+        (["--bpp", "1e308"], "bpp 1e+308 is not a number in 0.0001..10000"),
+        (["--target-psnr", "1e307"], "target_psnr 1e+307 is not a number in 1..100"),
+        (["--roi-strength", "4"], "--roi-strength needs --roi"),
+        (["--yuv-bit-depth", "8"], "--yuv-format and --yuv-bit-depth need --yuv-size"),
+        (["--yuv-format", "420"], "--yuv-format and --yuv-bit-depth need --yuv-size"),
+        (["--yuv-size", "8x8", "--background", "red"], "--background is for pictures with transparency"),
+    ):
+        assert main([*command, *wrong]) == 2
+        assert capsys.readouterr().err.startswith(f"jpegai encode: {text}")
+    for wrong in (["--quality", "0"], ["--bpp", "x"], ["--bpp", "1", "--quality", "3"], ["--coder-threads", "5"]):
         with pytest.raises(SystemExit) as stopped:
             main([*command, *wrong])
         assert stopped.value.code == 2

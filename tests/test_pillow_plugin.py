@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import sys
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +58,7 @@ def test_bpp_and_background() -> None:
 @pytest.mark.parametrize(
     ("mode", "keywords", "error", "text"),
     [
-        ("RGB", {"bpp": "x"}, ValueError, "bpp 'x' is not a number above 0"),
+        ("RGB", {"bpp": "x"}, ValueError, "bpp 'x' is not a number in 0.0001"),
         ("RGB", {"bpp": None, "quality": "x"}, ValueError, "quality 'x' is not a whole number"),
         ("RGB", {"background": "bleu"}, ValueError, "background 'bleu' is not a colour"),
         ("RGB", {"model": 3}, OSError, "cannot encode with model 3"),
@@ -74,6 +78,76 @@ def test_errors_are_those_of_pillow(
     pillow_plugin.use_bundle("/nowhere")
     with pytest.raises(OSError, match="/nowhere: no such model bundle"):
         Image.new("RGB", (64, 64)).save(tmp_path / "a.jai")
+
+
+def _coded(samples: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(samples).save(buffer, "JPEGAI", effort=1)
+    return buffer.getvalue()
+
+
+def _decoded(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
+
+
+def test_threads_take_turns() -> None:
+    streams = [own_encoder().encode(random_picture(203, 310, seed)).data for seed in (2, 3)]
+    pictures = [_decoded(data) for data in streams]
+    coded = _coded(pictures[0])
+
+    def use(number: int) -> bool:
+        if number % 10 == 0:
+            return _coded(pictures[0]) == coded
+        return np.array_equal(_decoded(streams[number % 2]), pictures[number % 2])
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            assert all(threads.map(use, range(24)))
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_a_region_of_interest_is_a_keyword() -> None:
+    mask = photo().samples[..., 0] > 100
+    expected = jpegai_mobile.encode(photo().samples, own_bundle_path(), quality=30, roi=mask)
+    for roi in (mask, Image.fromarray(mask)):
+        buffer = io.BytesIO()
+        Image.fromarray(photo().samples).save(buffer, "JPEGAI", quality=30, roi=roi)
+        assert buffer.getvalue() == expected
+    with pytest.raises(OSError, match="mask of float64"):
+        Image.fromarray(photo().samples).save(io.BytesIO(), "JPEGAI", roi=mask.astype(float))
+
+
+def test_unknown_keywords_of_any_value_are_told() -> None:
+    with pytest.warns(jpegai_mobile.EncodeWarning, match="save: matrix, progressive was ignored"):
+        Image.new("RGB", (64, 64)).save(io.BytesIO(), "JPEGAI", matrix=np.eye(3), progressive=False, exif=None)
+
+
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    path = tmp_path / "a.jai"
+    path.write_bytes(own_encoder().encode(random_picture(70, 90, 2)).data)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        Image.open(path).load()
+        gc.collect()
+    assert not told
+
+
+def test_a_picture_above_the_limit_is_a_bomb_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = own_encoder().encode(random_picture(70, 90, 2)).data
+    monkeypatch.setattr(pillow_plugin, "DEFAULT_MAX_SAMPLES", 1000)
+    with pytest.raises(Image.DecompressionBombError, match="above the limit of 1000 samples"):
+        Image.open(io.BytesIO(data))
+
+
+def test_exif_that_cannot_be_read_is_an_error_of_pillow() -> None:
+    image = Image.new("RGB", (64, 64))
+    image.info["exif"] = b"Exif\0\0no TIFF header"
+    with pytest.raises(OSError, match="EXIF cannot be read"):
+        image.save(io.BytesIO(), "JPEGAI")
 
 
 def test_metadata_is_not_dropped_silently(tmp_path: Path) -> None:

@@ -8,17 +8,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import jpegai_mobile
-from jpegai_mobile import Cancelled, DecodeOptions, Decoder, open_bundle
+from jpegai_mobile import Cancelled, DecodeOptions, Decoder, EncodeOptions, open_bundle
 from jpegai_mobile.cli import progress_bar
 from jpegai_mobile.runtime.memory_budget import DecodePlan, plan_decode
 from jpegai_mobile.runtime.view import View
 
-from .encoding import own_bundle_path
+from .encoding import own_bundle_path, own_encoder, photo, random_picture
 from .vectors import ROOT
 
 PHOTO = ROOT / "examples" / "kodim07.jai"
@@ -55,6 +56,46 @@ def test_a_decoder_that_was_stopped_decodes_again(threads: int) -> None:
         assert np.array_equal(decoder.decode(data, options).planes.v, expected.v)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"quality": 40},
+        {"effort": 1, "chroma": (2, 2)},
+        {"effort": 3, "quality": 60},
+        {"bpp": 0.6},
+        {"target_psnr": 28.0},
+        {"regions": (2, 2), "region_overlap": 1},
+    ],
+)
+def test_a_listener_hears_of_every_window_of_an_encode(options: dict[str, Any]) -> None:
+    picture, heard = random_picture(500, 520, 3), list[tuple[int, int]]()
+    choices = EncodeOptions(**options)
+    encoded = own_encoder().encode(picture, choices, progress=lambda *told: heard.append(told))
+    assert heard == sorted(heard) and len({total for _, total in heard}) == 1
+    assert len({done for done, _ in heard}) > 8 and heard[-1][0] == heard[-1][1]
+    if encoded.passes == 1:  # as many as there may be: nothing is left over to the end
+        assert heard[-1][0] - heard[-2][0] < heard[-1][1] / 2
+    assert own_encoder().encode(picture, choices).data == encoded.data
+
+
+def test_an_encoder_that_was_stopped_encodes_again() -> None:
+    expected = own_encoder().encode(photo()).data
+    for calls in (1, 4, 7):
+        told: list[int] = []
+
+        def stop(done: int, total: int, told: list[int] = told, calls: int = calls) -> bool:
+            told.append(done)
+            return len(told) == calls
+
+        with pytest.raises(Cancelled):
+            jpegai_mobile.encode(photo().samples, own_bundle_path(), progress=stop)
+        with pytest.raises(Cancelled):
+            told.clear()
+            own_encoder().encode(photo(), progress=stop)
+        assert len(told) == calls
+    assert own_encoder().encode(photo()).data == expected
+
+
 def test_networks_of_one_stage_at_a_time_give_the_same_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     data = PHOTO.read_bytes()
     with open_bundle(own_bundle_path()) as bundle:
@@ -72,21 +113,29 @@ def test_networks_of_one_stage_at_a_time_give_the_same_picture(monkeypatch: pyte
         assert most == {frozenset(["synthesis"])}
 
 
-def _decode_with_stderr(stderr: int | None, output: Path) -> subprocess.CompletedProcess[bytes]:
+def _with_stderr(stderr: int | None, arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
     code = "import sys; from jpegai_mobile.cli import main, progress_bar; progress_bar.PATIENCE = 0; "
     code += "progress_bar.INTERVAL = 0; sys.exit(main.main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "decode", str(PHOTO), str(output), "--bundle", str(own_bundle_path())]
-    return subprocess.run([*command, "--patch", "320"], stderr=stderr or subprocess.PIPE, check=True, cwd=ROOT)
+    command = [sys.executable, "-c", code, *arguments, "--bundle", str(own_bundle_path())]
+    return subprocess.run(command, stderr=stderr or subprocess.PIPE, check=True, cwd=ROOT)
 
 
-def test_the_bar_is_for_terminals_only(tmp_path: Path) -> None:
-    quiet = _decode_with_stderr(None, tmp_path / "a.ppm")
-    assert quiet.stderr == b""
+@pytest.mark.parametrize(
+    ("arguments", "title"),
+    [
+        (["decode", str(PHOTO), "OUT.ppm", "--patch", "320"], b"decoding"),
+        (["encode", str(ROOT / "examples" / "kodim07.jpg"), "OUT.jai", "--effort", "1"], b"encoding"),
+    ],
+)
+def test_the_bar_is_for_terminals_only(arguments: list[str], title: bytes, tmp_path: Path) -> None:
+    outputs = [tmp_path / f"{name}{Path(arguments[2]).suffix}" for name in "ab"]
+    quiet, shown = ([*arguments[:2], str(output), *arguments[3:]] for output in outputs)
+    assert _with_stderr(None, quiet).stderr == b""
     ours, theirs = pty.openpty()
-    _decode_with_stderr(theirs, tmp_path / "b.ppm")
+    _with_stderr(theirs, shown)
     os.close(theirs)
-    shown = os.read(ours, 1 << 16)
+    drawn = os.read(ours, 1 << 16)
     os.close(ours)
-    assert b"decoding [####" in shown and b"100 %" in shown
-    assert shown.endswith(b"\r") and progress_bar.WIDTH > 10
-    assert (tmp_path / "a.ppm").read_bytes() == (tmp_path / "b.ppm").read_bytes()
+    assert title + b" [####" in drawn and b"100 %" in drawn
+    assert drawn.endswith(b"\r") and progress_bar.WIDTH > 10
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()

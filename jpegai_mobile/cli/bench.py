@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, TypeVar
 
 from ..bench.fresh_process import first_decode
-from ..bench.results import write_result
+from ..bench.results import NOTES_SUFFIX, write_result
 from ..bench.stages import STAGES, StageClock, decode_to_nowhere
 from ..codestream.picture_header import SYNTHESIS_TRANSFORMS
 from ..image.output_stream import STANDARD_STREAM
@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> None:
     if STANDARD_STREAM in options.inputs:
         raise UsageError("streams are read by several processes and have to be files")
     if options.output:
-        check_folder_of(options.output)
+        _check_output(options.output)
     rows = []
     with open_bundle(options.bundle) as bundle:
         for path in options.inputs:
@@ -111,19 +111,28 @@ def run(options: argparse.Namespace) -> None:
             print("\t".join(row))
 
 
+def _check_output(path: Path) -> None:
+    """Raise UsageError or OSError where a table and the notes beside it cannot both be written."""
+    if str(path) == STANDARD_STREAM:
+        raise UsageError("the table goes to stdout without -o")
+    if path.suffix == NOTES_SUFFIX:
+        raise UsageError(f"{path}: {NOTES_SUFFIX} is the name of the notes beside the table")
+    check_folder_of(path)
+
+
 def _measured_rows(path: str, bundle: Bundle, options: argparse.Namespace) -> list[tuple[str, ...]]:
     """The rows of one stream."""
     data = read_input(path)
-    decoder = Decoder(bundle)
     choices = _choices(bundle, options)
+    decoders = [Decoder(bundle) for _ in choices]  # each keeps the networks of one choice
     clocks: list[list[StageClock]] = [[] for _ in choices]
     for one_round in range(1 + options.rounds):
-        for choice, measured in zip(choices, clocks, strict=True):
+        for decoder, choice, measured in zip(decoders, choices, clocks, strict=True):
             clock = decode_to_nowhere(decoder, data, choice)
             if one_round:  # the first one warms up
                 measured.append(clock)
     rows = []
-    for choice, measured in zip(choices, clocks, strict=True):
+    for decoder, choice, measured in zip(decoders, choices, clocks, strict=True):
         labels = _labels(path, data, decoder, choice)
         rows += [(*labels, *each.cells()) for each in _stage_times(measured)]
         rows += [(*labels, *each.cells()) for each in _first_decodes(path, options.bundle, choice)]

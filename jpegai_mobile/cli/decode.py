@@ -118,16 +118,19 @@ def _write(target: str, reconstruction: Reconstruction, view: View, filters: boo
 
 
 def _decode_options(options: argparse.Namespace) -> DecodeOptions:
-    return DecodeOptions(
-        operating_point=options.operating_point,
-        precision=options.precision,
-        num_threads=options.threads,
-        max_channels=options.max_channels,
-        filters=not options.no_filters,
-        allow_partial=options.allow_partial,
-        memory_limit=options.memory_limit,
-        patch=None if options.patch is None else (options.patch // LATENT_GRID,) * 2,
-    )
+    try:
+        return DecodeOptions(
+            operating_point=options.operating_point,
+            precision=options.precision,
+            num_threads=options.threads,
+            max_channels=options.max_channels,
+            filters=not options.no_filters,
+            allow_partial=options.allow_partial,
+            memory_limit=options.memory_limit,
+            patch=None if options.patch is None else (options.patch // LATENT_GRID,) * 2,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _print_stats(reconstruction: Reconstruction, stream_bytes: int, parsing: float, reconstructing: float) -> None:

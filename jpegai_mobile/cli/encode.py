@@ -32,23 +32,27 @@ from ..native.rows import THREADS as CODER_THREADS
 from ..runtime.decoder import DEFAULT_THREADS, NUM_THREADS
 from ..runtime.default_bundle import open_bundle
 from ..runtime.manifest import PRECISIONS
+from ..runtime.progress import Listener
 from .files import read_input
 from .program import UsageError
+from .progress_bar import progress_bar
 from .usage import add_bundle, add_parser, whole_number
 
 EXAMPLES = """examples:
   jpegai encode photo.png photo.jai
-  jpegai encode photo.jpg photo.jai --bpp 0.5             half a bit per sample, within 2 %
+  jpegai encode photo.jpg photo.jai --bpp 0.5             half a bit per sample, on photographs within 2 %
   jpegai encode logo.png logo.jai --background white      a colour behind what is transparent
   jpegai encode photo.png photo.jai --bpp 0.3 --roi faces.png
   jpegai encode photo.png photo.jai --model 1 --beta-displacement -300
   jpegai encode photo.png photo.jai --chroma 420          half as many rows and columns of chroma are coded
-  jpegai encode clip.yuv frame.jai --yuv-size 1920x1080 --yuv-format 420 --yuv-bit-depth 10
+  jpegai encode frame.yuv frame.jai --yuv-size 1920x1080 --yuv-format 420 --yuv-bit-depth 10
 
 A model bundle must hold encoder networks: jpegai-convert CHECKPOINTS -o BUNDLE --parts decoder,encoder
 """
 HEIF_SUFFIXES = (".jaii", ".jais")
 """Names of the registered file formats around code streams, of single pictures and of sequences."""
+YUV_FORMAT, YUV_BIT_DEPTH = (2, 2), 8
+"""What planar files mostly are."""
 
 
 def add_command(commands: Any) -> None:
@@ -79,13 +83,11 @@ def add_command(commands: Any) -> None:
 def _add_rate(group: Any) -> None:
     """How large or good the stream is to be, and what may be done for it."""
     rate = group.add_mutually_exclusive_group()
-    rate.add_argument("--bpp", type=_positive_number, metavar="R", help="size of the stream in bits per sample")
+    rate.add_argument("--bpp", type=float, metavar="R", help="size of the stream in bits per sample")
     rate.add_argument(
         "--quality", type=whole_number(QUALITIES), metavar="1..100", help="default 50; 17 more about double the size"
     )
-    rate.add_argument(
-        "--target-psnr", type=_positive_number, metavar="DB", help="of the decoded samples; decodes up to 5 times"
-    )
+    rate.add_argument("--target-psnr", type=float, metavar="DB", help="of the decoded samples; decodes up to 5 times")
     rate.add_argument(
         "--beta-displacement",
         type=whole_number(BETAS),
@@ -96,7 +98,7 @@ def _add_rate(group: Any) -> None:
         "--chroma-beta-displacement",
         type=whole_number(BETAS),
         metavar="D",
-        help="a displacement of chroma's own; with --bpp and --quality relative to luma",
+        help="a displacement of chroma's own: as it is beside --beta-displacement, else relative to luma",
     )
     group.add_argument("--model", type=int, choices=MODELS, help="default: the one for the rate")
     group.add_argument(
@@ -104,7 +106,8 @@ def _add_rate(group: Any) -> None:
         type=whole_number(EFFORTS),
         default=DEFAULT_EFFORT,
         metavar=f"{EFFORTS[0]}..{EFFORTS[-1]}",
-        help="time spent on smaller streams: 1 fast, 3 slow (default: %(default)s)",
+        help="time spent on smaller streams: 1 fast, 3 slow (default: %(default)s); "
+        "of no effect with --model or --beta-displacement",
     )
 
 
@@ -121,8 +124,8 @@ def _add_source(group: Any) -> None:
 def _add_yuv(group: Any) -> None:
     """What a planar file does not say itself."""
     group.add_argument("--yuv-size", type=_picture_size, metavar="WIDTHxHEIGHT", help="IN is a YUV file of this size")
-    group.add_argument("--yuv-format", type=_chroma_format, default=(2, 2), metavar="FORMAT", help="default 420")
-    group.add_argument("--yuv-bit-depth", type=int, choices=STORED_AS, default=8, help="default %(default)s")
+    group.add_argument("--yuv-format", type=_chroma_format, metavar="FORMAT", help="default 420")
+    group.add_argument("--yuv-bit-depth", type=int, choices=STORED_AS, help=f"default {YUV_BIT_DEPTH}")
 
 
 def _add_regions(group: Any) -> None:
@@ -131,9 +134,8 @@ def _add_regions(group: Any) -> None:
     group.add_argument(
         "--roi-strength",
         type=whole_number(ROI_STRENGTHS),
-        default=DEFAULT_ROI_STRENGTH,
         metavar="1..8",
-        help="steps are halved in white and doubled in black for every 4 (default: %(default)s)",
+        help=f"steps are halved in white and doubled in black for every 4 (default: {DEFAULT_ROI_STRENGTH})",
     )
     group.add_argument(
         "--regions", type=_grid, default=(1, 1), metavar="ROWSxCOLUMNS", help="parts that decode without each other"
@@ -181,13 +183,15 @@ def _add_tools(group: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Encode a picture and write the stream."""
+    _check_combinations(options)
     choices = _encode_options(options)
     if Path(options.output).suffix.lower() in HEIF_SUFFIXES:
         raise UsageError(f"{options.output}: HEIF files are read, not written; .jai is the name of a code stream")
     with open_bundle(options.bundle) as bundle, output_stream(options.output) as stream:
         start = time.perf_counter()
-        coding = _prepare(Encoder(bundle), options, choices)
-        encoded = coding.encode()
+        with progress_bar("encoding") as bar:
+            coding = _prepare(Encoder(bundle), options, choices, bar)
+            encoded = coding.encode()
         seconds = time.perf_counter() - start
         stream.write(encoded.data)
     _print_notes(encoded.notes)
@@ -195,17 +199,30 @@ def run(options: argparse.Namespace) -> None:
         _print_stats(encoded, coding.header.display_size, seconds)
 
 
-def _prepare(encoder: Encoder, options: argparse.Namespace, choices: EncodeOptions) -> Coding:
+def _check_combinations(options: argparse.Namespace) -> None:
+    """Raise UsageError for an option that would be of no effect."""
+    if options.roi is None and options.roi_strength is not None:
+        raise UsageError("--roi-strength needs --roi")
+    if options.yuv_size is not None and options.background is not None:
+        raise UsageError("--background is for pictures with transparency, which YUV files do not have")
+    if options.yuv_size is None and (options.yuv_format is not None or options.yuv_bit_depth is not None):
+        raise UsageError("--yuv-format and --yuv-bit-depth need --yuv-size")
+
+
+def _prepare(
+    encoder: Encoder, options: argparse.Namespace, choices: EncodeOptions, listener: Listener | None
+) -> Coding:
     """Read the picture and analyse it; nothing holds its samples any more after that."""
     mask = None if options.roi is None else mask_from_bytes(read_input(options.roi), options.roi)
     # Not kept in a variable: the encoder lets go of the samples as soon as it can.
-    return encoder.prepare(_read_picture(options), choices, mask)
+    return encoder.prepare(_read_picture(options), choices, mask, listener)
 
 
 def _read_picture(options: argparse.Namespace) -> Picture:
     data = read_input(options.input)
     if options.yuv_size is not None:
-        return yuv_from_bytes(data, options.input, options.yuv_size, options.yuv_format, options.yuv_bit_depth)
+        subsampling, bit_depth = options.yuv_format or YUV_FORMAT, options.yuv_bit_depth or YUV_BIT_DEPTH
+        return yuv_from_bytes(data, options.input, options.yuv_size, subsampling, bit_depth)
     picture = picture_from_bytes(data, options.input, options.background)
     _print_notes(picture.notes)
     return picture
@@ -228,7 +245,7 @@ def _encode_options(options: argparse.Namespace) -> EncodeOptions:
             operating_point=options.operating_point,
             regions=options.regions,
             region_overlap=options.region_overlap,
-            roi_strength=options.roi_strength,
+            roi_strength=options.roi_strength or DEFAULT_ROI_STRENGTH,
             rvs=options.rvs,
             grfs=options.grfs,
             lsbs=options.lsbs,
@@ -280,16 +297,6 @@ def _chroma_format(text: str) -> Subsampling:
         if text in (name, name.replace(":", "")):
             return subsampling
     raise argparse.ArgumentTypeError(f"{text!r} is none of 444, 422 and 420")
-
-
-def _positive_number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return value
 
 
 def _print_stats(encoded: EncodedPicture, size: tuple[int, int], seconds: float) -> None:

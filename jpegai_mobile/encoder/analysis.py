@@ -5,7 +5,7 @@ A window has the margin that the networks see, so it equals the same part of a w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -28,6 +28,12 @@ MAX_Z = 31
 LATENTS_PER_Z = Z_GRID // LATENT_GRID
 DEFAULT_PATCH = 24
 """Largest side, in latents, of what the analysis transforms run on at a time, margin included."""
+OnWindow = Callable[[int], None]
+"""Is told how many luma samples a window stands for; an exception of it ends the work."""
+
+
+def unheard(samples: int) -> None:
+    """For those who do not ask how far the work is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,25 +47,34 @@ class ComponentAnalysis:
 
 
 def analyse(
-    picture: CodedPlanes, networks: EncoderNetworks, patch: int = DEFAULT_PATCH
+    picture: CodedPlanes, networks: EncoderNetworks, patch: int = DEFAULT_PATCH, on_window: OnWindow = unheard
 ) -> tuple[ComponentAnalysis, ComponentAnalysis]:
     """Luma and chroma of a picture."""
-    luma, chroma = (_analyse_component(i, picture, networks, patch) for i in Component)
+    luma, chroma = (_analyse_component(i, picture, networks, patch, on_window) for i in Component)
     return luma, chroma
 
 
+def samples_of(latents: Rectangle) -> int:
+    """Luma samples that a window of one component counts for: half of them, as there are two."""
+    return latents.height * latents.width * LATENT_GRID**2 // 2
+
+
 def _analyse_component(
-    component: Component, picture: CodedPlanes, networks: EncoderNetworks, patch: int
+    component: Component, picture: CodedPlanes, networks: EncoderNetworks, patch: int, on_window: OnWindow
 ) -> ComponentAnalysis:
     latent = np.empty((*LatentSizes.of_picture(*picture.size).latent, component.channels), np.float32)
-    for part, core in latent_windows(component, picture, networks, patch):
+    for part, core in latent_windows(component, picture, networks, patch, on_window):
         latent[part.slices] = core
     z = _hyper_latent(component, latent, picture.size, networks, patch)
     return ComponentAnalysis(latent, z)
 
 
 def latent_windows(
-    component: Component, picture: CodedPlanes, networks: EncoderNetworks, patch: int = DEFAULT_PATCH
+    component: Component,
+    picture: CodedPlanes,
+    networks: EncoderNetworks,
+    patch: int = DEFAULT_PATCH,
+    on_window: OnWindow = unheard,
 ) -> Iterator[tuple[Rectangle, Array]]:
     """The latent of a component in parts that cover it: where each is, and its values [row, column, C]."""
     # The transforms take an even number of rows and columns.
@@ -69,7 +84,9 @@ def latent_windows(
         for windows in _windows(LatentSizes.of_picture(*picture.size).latent, patch, margin):
             rows, columns = (_samples(window, LATENT_GRID, side) for window, side in zip(windows, even, strict=True))
             values = run(_network_input(component, picture.window(rows, columns)), (len(rows), len(columns)))
-            yield _core(values, *windows)
+            part, core = _core(values, *windows)
+            yield part, core
+            on_window(samples_of(part))
 
 
 def _hyper_latent(
@@ -102,8 +119,8 @@ def _margin(network: str, component: Component, grid: int) -> tuple[int, int]:
 
 
 def _windows(size: Size, largest: int, margin: tuple[int, int]) -> Iterator[tuple[Window, Window]]:
-    for vertical in equal_windows(size[0], largest, *margin, 1):
-        for horizontal in equal_windows(size[1], largest, *margin, 1):
+    for vertical in equal_windows(size[0], largest, *margin):
+        for horizontal in equal_windows(size[1], largest, *margin):
             yield vertical, horizontal
 
 

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from ..codestream.components import Component
 from ..codestream.picture_header import CUBE_GROUP, CUBE_SIZE, PictureHeader, cube_counts
 from ..latent.skip_mode import CUBE_PHASES
-from .symbol_costs import MAGNITUDE_BITS
+from .symbol_costs import MAGNITUDE_BITS, SHORT_ESCAPES
 
 Array = NDArray[np.float32]
 
 BITS_PER_SQUARED_STEP = np.float32(0.5 / (2 * np.log(2) / 12))
 """What a squared error of one step is worth: half of what a uniform quantiser pays where it leaves 1/12, to be sure."""
-ESCAPE_BITS = np.array([0, *[8 + 1 + 3] * 4, 8 + 1 + 16], np.float32)
-"""Cost of a symbol of magnitude 0, 1, .., and 5 or more, in tables that expect nothing but zeros."""
+ESCAPE_BITS = np.append(np.float32(0), MAGNITUDE_BITS[0, 1 : SHORT_ESCAPES + 2])
+"""Cost of a symbol of magnitude 0, 1, .., and 5 or more, in tables that expect nothing but zeros; `cost_of_zeros` holds
+that of zeros."""
 ZERO_BITS = MAGNITUDE_BITS[:, 0]
 """Cost of a zero, by coding table."""
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codestream.components import Component
+from ..codestream.components import LATENT_GRID, Component
 from ..codestream.model_mark import model_mark
 from ..codestream.picture_header import SYNTHESIS_TRANSFORMS, PictureHeader
 from ..codestream.stream import CodeStream, read_code_stream, write_code_stream
@@ -24,8 +24,9 @@ from ..runtime.dequantise import channel_scalers
 from ..runtime.entropy_engine import EntropyOptions, run_symbol_decoding
 from ..runtime.latent_source import LatentSource, latent_source
 from ..runtime.model_networks import ModelNetworks
+from ..runtime.progress import Listener, Progress
 from ..runtime.symbols import Symbols
-from .analysis import ComponentAnalysis, analyse
+from .analysis import ComponentAnalysis, OnWindow, analyse, unheard
 from .channel_groups import set_channel_groups
 from .coded_planes import CodedPlanes, Picture
 from .cube_flags import set_cube_flags
@@ -74,19 +75,32 @@ class EncodedPicture:
 
 @dataclass(eq=False)
 class Encoder:
-    """Encodes pictures with one bundle; prepared networks are kept from one picture to the next."""
+    """Encodes pictures with one bundle, one thread at a time; prepared networks are kept for the next picture."""
 
     bundle: Bundle
     _decoders: dict[tuple[int, str, str, int], ModelNetworks] = field(default_factory=dict)
 
     def encode(
-        self, picture: Picture, options: EncodeOptions | None = None, roi: NDArray[np.uint8] | None = None
+        self,
+        picture: Picture,
+        options: EncodeOptions | None = None,
+        roi: NDArray[np.uint8] | None = None,
+        progress: Listener | None = None,
     ) -> EncodedPicture:
-        """Encode a picture; `roi` [row, column] is white where it matters. Raises PictureError or BundleError."""
-        return self.prepare(picture, options or EncodeOptions(), roi).encode()
+        """Encode a picture; `roi` [row, column] is white where it matters.
 
-    def prepare(self, picture: Picture, options: EncodeOptions, roi: NDArray[np.uint8] | None = None) -> Coding:
-        """Run the networks that do not depend on the rate; raises PictureError or BundleError.
+        Raises PictureError, BundleError, or Cancelled when `progress` asks to stop.
+        """
+        return self.prepare(picture, options or EncodeOptions(), roi, progress).encode()
+
+    def prepare(
+        self,
+        picture: Picture,
+        options: EncodeOptions,
+        roi: NDArray[np.uint8] | None = None,
+        listener: Listener | None = None,
+    ) -> Coding:
+        """Run the networks that do not depend on the rate; raises PictureError, BundleError or Cancelled.
 
         The picture itself is not needed any more for coding it.
         """
@@ -101,14 +115,15 @@ class Encoder:
         networks = EncoderNetworks(self.bundle, model, precision, options.num_threads)
         verification = Verification(picture, self.bundle, options) if _needs_decoding(options) else None
         coded = CodedPlanes(picture, (header.height, header.width), header.coded_subsampling)
-        analysis = analyse(coded, networks)
+        progress = Progress(_samples_to_go(header, options), listener)
+        analysis = analyse(coded, networks, on_window=progress.advance)
         del picture, coded  # what follows takes its memory again
         refinement = None
         if options.weighs_rate:
-            refinement = Refinement(networks, self._synthesis(options.operating_point))
+            refinement = Refinement(networks, self._synthesis(options.operating_point), progress)
         quality_map = None if roi is None else quality_map_of(roi, header.sizes.latent, options.roi_strength)
         decoder = self._decoder(model, precision, options)
-        return Coding(header, options, beta, tables, analysis, decoder, quality_map, verification, refinement)
+        return Coding(header, options, beta, tables, analysis, decoder, progress, quality_map, verification, refinement)
 
     def _synthesis(self, operating_point: str) -> str:
         """The synthesis that decoders with this bundle use first; raises BundleError when it has none."""
@@ -151,9 +166,29 @@ def _needs_decoding(options: EncodeOptions) -> bool:
     return bool(options.post_filters) or options.target_psnr is not None
 
 
+def _rounds(options: EncodeOptions) -> int:
+    """How often latents are refined."""
+    return REFINEMENT_ROUNDS[options.effort] if options.weighs_rate else 0
+
+
+def _most_attempts(options: EncodeOptions) -> int:
+    """How many displacements are tried at most once the latents are refined."""
+    if options.bpp is not None:
+        return MAX_PASSES - options.weighs_rate
+    return 1 if options.target_psnr is None else MAX_PSNR_PASSES - options.weighs_rate
+
+
+def _samples_to_go(header: PictureHeader, options: EncodeOptions) -> int:
+    """Luma samples that networks see at most: in the analyses, the syntheses and the passes of the coder."""
+    rows, columns = header.sizes.latent
+    rounds = _rounds(options)
+    passes = rounds + (rounds > 0 and options.target_psnr is not None) + _most_attempts(options)
+    return rows * columns * LATENT_GRID**2 * (1 + rounds + passes) + header.height * header.width * rounds
+
+
 @dataclass(eq=False)
 class Coding:
-    """A picture that was analysed, to be coded at any rate."""
+    """A picture that was analysed, to be coded at any rate. What was cancelled is of no use any more."""
 
     header: PictureHeader
     options: EncodeOptions
@@ -162,6 +197,7 @@ class Coding:
     tables: bytes
     analysis: tuple[ComponentAnalysis, ComponentAnalysis]
     networks: ModelNetworks
+    progress: Progress
     quality_map: NDArray[np.int8] | None = None
     verification: Verification | None = None
     """Where the options ask for what only a decoded picture tells; it holds the source."""
@@ -186,22 +222,29 @@ class Coding:
         return hyper_scales(z, self.tables, size, header.sizes.latent, self.options.engine)
 
     def encode(self) -> EncodedPicture:
-        """The picture at the rate of the options; its latents are refined for that, once and for all."""
+        """The picture at the rate of the options; its latents are refined for that, once and for all.
+
+        Raises Cancelled.
+        """
+        return self._encoded
+
+    @cached_property
+    def _encoded(self) -> EncodedPicture:
         height, width = self.header.display_size
         bpp, notes = self.options.bpp, []
         size = None if bpp is None else self._target_size(bpp * height * width / 8)
         target = self._target_psnr()
         beta, passes = self._refine(size, target)
         if size is not None:
-            attempt, more = size.search(beta, MAX_PASSES - bool(passes), self._finished)
+            attempt, more = size.search(beta, _most_attempts(self.options), self._finished)
         elif target is not None:
-            attempt, more, psnr = target.search(
-                beta, MAX_PSNR_PASSES - 1 if passes else MAX_PSNR_PASSES, self._finished
-            )
+            attempt, more, psnr = target.search(beta, _most_attempts(self.options), self._finished)
             if abs(psnr - target.decibels) > PSNR_TOLERANCE:
                 notes.append(f"{psnr:.2f} dB is as near to {target.decibels:g} as was found")
         else:
             attempt, more = Attempt(beta, self._finished(beta)), 1
+        if rest := self.progress.total - self.progress.done:
+            self.progress.advance(rest)
         coded_bpp = 8 * len(attempt.stream) / (height * width)
         if bpp is not None and abs(coded_bpp / bpp - 1) > TOLERANCE:
             notes.append(f"{coded_bpp:.4f} bit per pixel is as near to {bpp:g} as was found")
@@ -225,7 +268,7 @@ class Coding:
             return beta, 0
         if target is not None:
             beta = target.nearer(beta, self.code)
-        rounds = REFINEMENT_ROUNDS[self.options.effort]
+        rounds = _rounds(self.options)
         latents = self.analysis[0].latent, self.analysis[1].latent
         analysed = latents if rounds == 1 else (latents[0].copy(), latents[1].copy())
         growth = BITS_OF_REFINEMENT
@@ -291,7 +334,7 @@ class Coding:
         )
         return write_code_stream(stream)
 
-    def quantise(self, component: Component) -> QuantisedComponent:
+    def quantise(self, component: Component, on_window: OnWindow = unheard) -> QuantisedComponent:
         """The symbols of a component with the header as it is."""
         return quantise_component(
             component,
@@ -302,6 +345,7 @@ class Coding:
             self.networks,
             self.quality_map,
             self.options.weighs_rate,
+            on_window,
         )
 
     def _residual_streams(self, component: Component) -> list[SubStream | None]:
@@ -311,7 +355,7 @@ class Coding:
         if self.options.grfs:
             set_channel_groups(self.header, component, None)
             set_channel_groups(self.header, component, self.quantise(component).residual)
-        quantised = self.quantise(component)
+        quantised = self.quantise(component, self.progress.advance)
         if self.options.cube_flags and set_cube_flags(self.header, component, quantised.worth_of_skipped):
             quantised = self.quantise(component)
         header = self.header.components[component]

@@ -73,7 +73,7 @@ def set_beta_displacement(header: PictureHeader, beta: int, options: EncodeOptio
 
 
 def chroma_displacement(beta: int, options: EncodeOptions) -> int:
-    """The displacement of chroma: that of luma, or its own, with `bpp` and `quality` relative to that of luma."""
+    """The displacement of chroma: that of luma, or its own, relative to that of luma unless luma's was given."""
     chroma = options.chroma_beta_displacement
     if chroma is None:
         return beta

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..choices import Judge, flag, one_of, pair_of_whole_numbers, positive_number, settle, whole_number
+from ..choices import Judge, flag, number, one_of, pair_of_whole_numbers, settle, whole_number
 from ..codestream.picture_header import MAX_INDEPENDENT_REGIONS
 from ..image.chroma import SUPPORTED_FORMATS
 from ..image.planes import Subsampling
@@ -15,6 +15,10 @@ from ..runtime.manifest import PRECISIONS
 
 OPERATING_POINTS = {"sop": (0, (0,)), "bop": (1, (1, 0)), "hop": (2, (2, 1, 0))}
 """First operating point of a stream -> its profile and the synthesis transforms that it lists."""
+BPP_RANGE = 0.0001, 10000.0
+"""What is below or above is no size of any picture."""
+PSNR_RANGE = 1.0, 100.0
+"""In dB."""
 BETAS = range(-2048, 2048)
 MIN_BETA, MAX_BETA = BETAS[0], BETAS[-1]
 QUALITIES = range(1, 101)
@@ -40,7 +44,7 @@ class EncodeOptions:
     beta_displacement: int | None = None
     """-2048..2047: finer steps when it grows; 400 about double the bits."""
     chroma_beta_displacement: int | None = None
-    """A displacement of chroma's own; with `bpp` and `quality` it is relative to that of luma."""
+    """A displacement of chroma's own: as it is beside `beta_displacement`, else relative to that of luma."""
     operating_point: str = "bop"
     """What decoders synthesise with unless they choose a simpler one: `sop`, `bop` or `hop`."""
     regions: tuple[int, int] = (1, 1)
@@ -106,7 +110,7 @@ class EncodeOptions:
 
 
 _JUDGES: dict[str, Judge] = {
-    "bpp": positive_number,
+    "bpp": number(*BPP_RANGE),
     "quality": whole_number(QUALITIES),
     "model": whole_number(MODELS),
     "beta_displacement": whole_number(BETAS),
@@ -118,7 +122,7 @@ _JUDGES: dict[str, Judge] = {
     "rvs": flag,
     "grfs": flag,
     "lsbs": flag,
-    "target_psnr": positive_number,
+    "target_psnr": number(*PSNR_RANGE),
     "post_filters": flag,
     "effort": whole_number(EFFORTS),
     "chroma": one_of(SUPPORTED_FORMATS),

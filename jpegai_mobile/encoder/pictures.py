@@ -12,7 +12,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,10 @@ SIXTEEN_BIT_PEAK = 65535
 
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 """What Pillow raises for damaged files."""
-_NARROW_GREY = ("1", "L", "LA", "La", "P", "PA")
 _WIDE_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
+_BITS_PER_SAMPLE = 258
+"""Tag of TIFF."""
+_XMP_OF_PNG = "XML:com.adobe.xmp"
 _DROPPED = {"exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "photoshop": "Photoshop", "comment": "a comment"}
 _ORIENTATION = 0x0112
 _GAMMA_TOLERANCE = 0.02
@@ -91,25 +93,37 @@ def picture_from_bytes(data: bytes, name: str, background: str | None = None) ->
     with _named(name), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a picture is good, or an error says what is wrong
         with Image.open(io.BytesIO(data)) as image:
-            wide = _is_wide_png(image, data)
+            wide = _stored_bits(image, data) == 16
             image.load()
+            transparent = image.info.get("transparency")
+            if wide and image.format == "PNG" and image.mode == "RGB" and _is_srgb(image):
+                return _from_wide(_wide_rgb(image, data), transparent, background, tuple(_dropped_metadata(image)))
+            if wide and isinstance(transparent, tuple):  # a colour of the file, not of what Pillow makes of it
+                image.info["transparency"] = tuple(sample >> 8 for sample in transparent)
             picture = picture_from_image(image, background)
-        return _with_low_bytes(picture, data) if wide else picture
+        if wide and picture.bit_depth == 8:
+            return replace(picture, notes=(*picture.notes, "16-bit samples were read as 8 bit"))
+        return picture
 
 
 def mask_from_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
-    """A mask [row, column], upright, as grey; raises PictureError."""
+    """A mask [row, column] from a picture file, see `mask_of`; errors call it `name`. Raises PictureError."""
     with _named(name), Image.open(io.BytesIO(data)) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("L"))
+        return mask_of(image)
 
 
 def mask_of(mask: NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
-    """A mask [row, column] from an array (uint8, or bool with True as white) or an image.
+    """A mask [row, column] from an array (uint8, or bool with True as white), or from an image: upright, as grey.
 
     Raises PictureError, or TypeError for what is neither.
     """
     if isinstance(mask, Image.Image):
-        return np.asarray(mask.convert("L"))
+        image = _upright(mask)
+        if image.mode in ("I", "F"):
+            raise PictureError(f"mask of 32-bit samples (mode {image.mode}): their range is not defined; use 8 bit")
+        if image.mode in _WIDE_GREY:
+            return (np.asarray(image) >> 8).astype(np.uint8)
+        return np.asarray(image.convert("L"))
     if not isinstance(mask, np.ndarray):
         raise TypeError(f"mask is {type(mask).__name__}, neither an array nor a Pillow image")
     if mask.ndim != 2 or mask.dtype not in (np.uint8, np.bool_):
@@ -165,20 +179,38 @@ def _hint(array: NDArray[Any]) -> str:
 def picture_from_image(image: Image.Image, background: str | None = None) -> SourcePicture:
     """A Pillow image: upright, in sRGB, without transparency. Raises PictureError, or ValueError (`colour`)."""
     notes = list(_dropped_metadata(image))
-    if image.getexif().get(_ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     if image.mode in (*_WIDE_GREY, "I"):
-        return _from_wide_grey(image, notes)
+        if not _is_srgb(image):
+            notes.append("the colour profile of 16-bit grey was ignored: samples are taken as sRGB")
+        return _from_wide(_wide_grey(image), image.info.get("transparency"), background, tuple(notes))
     if image.mode == "F":
         raise PictureError("floating point samples have no defined range; convert them to 8 or 16 bit first")
     profile = image.info.get("icc_profile")
-    image = _opaque(image, background)
+    image, alpha = _colours_and_alpha(image)
     if profile:
-        image, note = _to_srgb(image, profile)
-        notes += [note] if note else []
+        if conversion := _conversion(image.mode, profile):
+            image = conversion.of(image)
+            notes.append(f"colours were converted from the profile {conversion.description!r} to sRGB")
     elif image.mode == "CMYK":
         notes.append("CMYK without a colour profile was converted by the plain formula")
-    return SourcePicture(np.asarray(_in_mode(image, "RGB")), tuple(notes))
+    image = _in_mode(image, "RGB")
+    if alpha is not None:
+        image = Image.composite(image, Image.new("RGB", image.size, _behind_transparency(background)), alpha)
+    return SourcePicture(np.asarray(image), tuple(notes))
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    """Raises PictureError where it cannot be read."""
+    try:
+        return image.getexif()
+    except (SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise PictureError(f"its EXIF cannot be read ({_first_line(error)})") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as its EXIF turns it: itself where it is upright, as a copy would be of its size."""
+    return image if _exif(image).get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:
@@ -198,14 +230,19 @@ def _named(name: str) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise PictureError(f"{name}: larger than Pillow opens ({error})") from error
     except _BROKEN as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise PictureError(f"{name}: damaged or truncated picture ({first})") from error
+        raise PictureError(f"{name}: damaged or truncated picture ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _dropped_metadata(image: Image.Image) -> Iterator[str]:
     """Notes on metadata that a code stream has no place for."""
-    exif = {tag for tag in image.getexif() if tag != _ORIENTATION}
+    exif = {tag for tag in _exif(image) if tag != _ORIENTATION}
     names = [text for key, text in _DROPPED.items() if image.info.get(key) and (key != "exif" or exif)]
+    if getattr(image, "text", {}).keys() - {_XMP_OF_PNG, *_DROPPED}:
+        names.append("text")
     if names:
         yield f"metadata was dropped: {', '.join(names)}"
     gamma = image.info.get("gamma")
@@ -215,12 +252,47 @@ def _dropped_metadata(image: Image.Image) -> Iterator[str]:
         yield "only the first picture of the file is coded"
 
 
-def _from_wide_grey(image: Image.Image, notes: list[str]) -> SourcePicture:
+def _stored_bits(image: Image.Image, data: bytes) -> int:
+    """Bits per sample of a file that may hold more of them than Pillow gives."""
+    if image.format == "PNG" and len(data) > 24:
+        return data[24]
+    tags = getattr(image, "tag_v2", {})
+    return int(max(tags.get(_BITS_PER_SAMPLE, (8,))))
+
+
+def _wide_grey(image: Image.Image) -> NDArray[np.uint16]:
+    """16-bit samples [row, column]; raises PictureError for others."""
     values = np.asarray(image)
     if values.min(initial=0) < 0 or values.max(initial=0) > SIXTEEN_BIT_PEAK:
         raise PictureError("32-bit integer samples have no defined range; convert them to 16 bit first")
-    grey = _ten_bit(values.astype(np.uint16))
-    return SourcePicture(np.repeat(grey[..., None], 3, axis=2), tuple(notes))
+    return values.astype(np.uint16)
+
+
+def _wide_rgb(image: Image.Image, data: bytes) -> NDArray[np.uint16]:
+    """16-bit samples [row, column, 3] of a PNG, upright.
+
+    Pillow unpacks one byte per sample, the high one of `image`: asked for little endian, it gives the low one.
+    """
+    with Image.open(io.BytesIO(data)) as again:
+        again.tile = [tile._replace(args="RGB;16L") for tile in again.tile]
+        wide = np.asarray(_upright(image)).astype(np.uint16)
+        wide <<= 8
+        wide |= np.asarray(_upright(again))
+    return wide
+
+
+def _from_wide(
+    values: NDArray[np.uint16],
+    transparent: int | tuple[int, ...] | None,
+    background: str | None,
+    notes: tuple[str, ...],
+) -> SourcePicture:
+    """16-bit samples [row, column] or [row, column, 3] at 10 bit; one value or colour of them may be transparent."""
+    colours = values if values.ndim == 3 else values[..., np.newaxis]
+    samples = np.repeat(_ten_bit(colours), 3 // colours.shape[2], axis=2)
+    if transparent is not None and (seen_through := (colours == transparent).all(axis=2)).any():
+        samples[seen_through] = _ten_bit(257 * np.array(_behind_transparency(background), np.uint16))
+    return SourcePicture(samples, notes)
 
 
 def _ten_bit(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
@@ -229,57 +301,80 @@ def _ten_bit(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return scaled.astype(np.uint16)
 
 
-def _opaque(image: Image.Image, background: str | None) -> Image.Image:
-    """The image without an alpha channel: in front of the background, or as it is when nothing shines through."""
+def _colours_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """The image without an alpha channel, and that channel where something shines through."""
     if "transparency" in image.info:
-        image = image.convert("RGBA")
+        image = image.convert("LA" if image.mode in ("1", "L") else "RGBA")
     image = _in_mode(image, _PROMOTED_MODE.get(image.mode, image.mode))
     if image.mode not in ("LA", "RGBA"):
-        return image
+        return image, None
     alpha = image.getchannel("A")
-    opaque_mode = image.mode.removesuffix("A")
-    if alpha.getextrema()[0] == 255:
-        return image.convert(opaque_mode)
+    return image.convert(image.mode.removesuffix("A")), None if alpha.getextrema()[0] == 255 else alpha
+
+
+def _behind_transparency(background: str | None) -> tuple[int, int, int]:
+    """Red, green, blue; raises PictureError where no colour was chosen."""
     if background is None:
         raise PictureError("transparency has no place in JPEG AI; name a colour to put behind it (--background white)")
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, colour(background)), image).convert("RGB")
+    return colour(background)
 
 
-def colour(background: str) -> tuple[int, ...]:
-    """Red, green, blue and alpha of a background; raises ValueError that names what is no colour."""
+def colour(background: str) -> tuple[int, int, int]:
+    """Red, green and blue of a background; raises ValueError that names what is no colour, or not opaque."""
     try:
-        samples = ImageColor.getcolor(background, "RGBA")
+        red, green, blue, alpha = ImageColor.getcolor(background, "RGBA")  # type: ignore[misc]
     except (ValueError, AttributeError, TypeError):
         raise ValueError(f"background {background!r} is not a colour; use a name or #rrggbb") from None
-    assert isinstance(samples, tuple)
-    return samples
+    if alpha < 255:
+        raise ValueError(f"background {background!r} is not opaque; use a name or #rrggbb")
+    return red, green, blue
 
 
-def _to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str | None]:
-    """The image in sRGB, and a note when its samples were changed; raises PictureError."""
+@dataclass(frozen=True)
+class _Conversion:
+    """From a colour profile to sRGB."""
+
+    transform: ImageCms.ImageCmsTransform
+    description: str
+    """What the profile calls itself."""
+
+    def of(self, image: Image.Image) -> Image.Image:
+        """The image in sRGB, mode RGB."""
+        converted = ImageCms.applyTransform(_in_mode(image, self.transform.input_mode), self.transform)
+        assert converted is not None
+        return converted
+
+
+def _conversion(mode: str, profile: bytes) -> _Conversion | None:
+    """What samples of a mode need to be sRGB; None where they are sRGB but for rounding. Raises PictureError.
+
+    Names tell nothing: linear and wide-gamut profiles call themselves sRGB, too.
+    """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        description = ImageCms.getProfileDescription(source).strip()
-        if "sRGB" in description:
-            return image, None
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        if mode == "L" and source.profile.xcolor_space.strip() == "RGB":
+            mode = "RGB"
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+        conversion = _Conversion(transform, ImageCms.getProfileDescription(source).strip())
+        if mode in ("L", "RGB"):
+            ramp = _ramp(mode)
+            moved = np.asarray(conversion.of(ramp)).astype(np.int16) - np.asarray(ramp.convert("RGB"))
+            if np.abs(moved).max() <= 1:
+                return None
     except (ImageCms.PyCMSError, OSError) as error:
         first = (str(error).splitlines() or ["unsound"])[0]
         raise PictureError(f"its colour profile cannot be converted to sRGB ({first})") from error
-    assert converted is not None
-    return converted, f"colours were converted from the profile {description!r} to sRGB"
+    return conversion
 
 
-def _is_wide_png(image: Image.Image, data: bytes) -> bool:
-    """Whether Pillow would drop the low byte of the samples of this PNG: 16-bit RGB without transparency."""
-    bit_depth = data[24] if image.format == "PNG" and len(data) > 24 else 8
-    return bit_depth == 16 and image.mode == "RGB" and not {"icc_profile", "transparency"} & image.info.keys()
+def _is_srgb(image: Image.Image) -> bool:
+    """Whether the samples of a grey or RGB image are sRGB; raises PictureError."""
+    profile = image.info.get("icc_profile")
+    return not profile or _conversion("RGB" if image.mode == "RGB" else "L", profile) is None
 
 
-def _with_low_bytes(picture: SourcePicture, data: bytes) -> SourcePicture:
-    """A 16-bit PNG at 10 bit. Pillow unpacks one byte per sample: asked for little endian, it gives the low one."""
-    with Image.open(io.BytesIO(data)) as image:
-        image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
-        low = np.asarray(ImageOps.exif_transpose(image))
-    return SourcePicture(_ten_bit(picture.samples.astype(np.uint16) << 8 | low), picture.notes)
+def _ramp(mode: str) -> Image.Image:
+    """Colours from all over L or RGB."""
+    levels = np.arange(0, 256, 15, dtype=np.uint8)
+    channels = np.meshgrid(*[levels] * Image.getmodebands(mode))
+    return Image.merge(mode, [Image.fromarray(channel.reshape(1, -1)) for channel in channels])

@@ -28,7 +28,7 @@ from ..runtime.latent_source import holds_all_latents
 from ..runtime.latents import Reach, merge_chroma, placed
 from ..runtime.model_networks import ModelNetworks
 from ..runtime.windows import equal_windows
-from .analysis import ComponentAnalysis
+from .analysis import ComponentAnalysis, OnWindow, samples_of, unheard
 from .cube_flags import cost_of_zeros, gain_of_coding
 from .dead_zone import rounded
 
@@ -96,6 +96,7 @@ def quantise_component(
     networks: ModelNetworks,
     quality_map: NDArray[np.int8] | None = None,
     dead_zone: bool = False,
+    on_window: OnWindow = unheard,
 ) -> QuantisedComponent:
     """Residual symbols of a component for the beta displacement and tools of a picture header.
 
@@ -113,9 +114,11 @@ def quantise_component(
     quantiser = _Quantiser(component, steps, analysis, coded, networks, index if dead_zone else None)
     if holds_all_latents(picture):
         quantiser.run_together(picture)
+        on_window(samples_of(Rectangle(0, 0, *picture.sizes.latent)))
     else:
         for region, window in _windows(picture):
             quantiser.run(region, window)
+            on_window(samples_of(window))
     return QuantisedComponent(quantiser.residual, index, mask, quantiser.gain - cost_of_zeros(index, mask))
 
 

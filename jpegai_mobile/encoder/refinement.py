@@ -24,6 +24,7 @@ from ..image.planes import Planes, chroma_size
 from ..runtime.latent_source import Latents, LatentSource
 from ..runtime.model_networks import ModelNetworks
 from ..runtime.patches import plan_bands
+from ..runtime.progress import Progress
 from ..runtime.synthesis import interleaved, synthesise_bands
 from .analysis import latent_windows
 from .coded_planes import CodedPlanes
@@ -47,6 +48,7 @@ class Refinement:
 
     networks: EncoderNetworks
     operating_point: str
+    progress: Progress
 
     def decoded(self, latents: Latents, analysed: Latents, coded: LatentSource, header: PictureHeader) -> YuvPicture:
         """What a decoder makes of `coded`; `latents` become `analysed`, the latents of the source, plus the coded ones.
@@ -63,7 +65,7 @@ class Refinement:
         """
         seen = CodedPlanes(decoded, decoded.size, decoded.subsampling)
         for component in Component:
-            for part, again in latent_windows(component, seen, self.networks, PATCH):
+            for part, again in latent_windows(component, seen, self.networks, PATCH, self.progress.advance):
                 here = latents[component][part.slices]
                 unmoved = here / np.float32(2)
                 here -= again
@@ -82,7 +84,8 @@ class Refinement:
         )
         bands = plan_bands(header, self.operating_point, (PATCH, PATCH))
         columns = range(header.width)
-        for band, samples in synthesise_bands(bands, latents, decoder, columns, _eight_bits, np.uint8):
+        advance = self.progress.advance
+        for band, samples in synthesise_bands(bands, latents, decoder, columns, _eight_bits, np.uint8, advance):
             rows = slice(band.rows.start, band.rows.stop)
             # Bands of subsampled pictures start at even rows.
             of_chroma = slice(band.rows.start // vertical, -(-band.rows.stop // vertical))

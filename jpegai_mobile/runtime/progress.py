@@ -1,4 +1,4 @@
-"""How far a decode is, for those who wait for it and may lose interest."""
+"""How far a decode or an encode is, for those who wait for it and may lose interest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from ..errors import Cancelled
 
 Listener = Callable[[int, int], object]
-"""Called with (done, total) luma samples after every patch; a true result, True say, asks to stop."""
+"""Called with (done, total) luma samples after every patch; a true result, True say, asks to stop.
+
+An encode counts them once for every time that networks see them, and as if it took as many passes as it may.
+"""
 
 
 @dataclass(eq=False)
