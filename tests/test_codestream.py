@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from jpegai_mobile.codestream.picture_header import (
 from jpegai_mobile.codestream.segments import Marker, read_segments, write_segments
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.codestream.substreams import SubStream, join_regions, split_regions
+from jpegai_mobile.codestream.tool_header import EicciHeader, ToolHeader, read_tool_header, write_tool_header
 from jpegai_mobile.errors import InvalidStream, JpegAiError, LimitExceeded, Unsupported
 
 from .vectors import all_stream_folders, stream_folder
@@ -191,6 +193,18 @@ def test_a_huge_announced_size_is_refused(stream_bytes: bytes) -> None:
     size.write_exp_golomb(1 << 31)
     with pytest.raises(InvalidStream, match="announces 2147483648 bytes"):
         read_code_stream(stream_bytes[:4] + size.to_bytes() + stream_bytes[5:])
+
+
+def test_millions_of_announced_tiles_take_no_memory() -> None:
+    small, huge = PictureHeader(), PictureHeader(img_height_minus64=65000, img_width_minus64=65000)
+    tools = ToolHeader(eicci=EicciHeader(tile_manager_enabled=1, tile_size=1))
+    payload = write_tool_header(tools, small)
+    tracemalloc.start()
+    with pytest.raises(InvalidStream, match="ends inside"):
+        read_tool_header(payload, huge)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 def test_sample_limit_is_judged_first(stream_bytes: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 import re
 import subprocess
 import sys
@@ -20,7 +21,7 @@ SIZE = 8 << 20
 
 def resident(path: Path) -> int:
     """Kibibytes of the mappings of a file that are in memory."""
-    described = Path("/proc/self/smaps").read_text().partition(str(path))[2]
+    described = Path("/proc/self/smaps").read_text(errors="surrogateescape").partition(str(path))[2]
     found = re.search(r"Rss: +(\d+) kB", described)
     assert found
     return int(found[1])
@@ -40,6 +41,30 @@ def test_pages_that_are_dropped_are_read_again(tmp_path: Path) -> None:
         drop_pages(path)
         assert resident(path) == 0 and resident(other) == SIZE >> 10
         assert mapped[:] == content
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what is mapped")
+def test_other_mappings_may_have_any_name(tmp_path: Path) -> None:
+    path, odd = tmp_path / "a file.bin", tmp_path / os.fsdecode(b"caf\xe9.bin")
+    for each in (path, odd):
+        each.write_bytes(bytes(SIZE))
+    with path.open("rb") as file, odd.open("rb") as second:
+        mapped = mmap.mmap(file.fileno(), SIZE, prot=mmap.PROT_READ)
+        other = mmap.mmap(second.fileno(), SIZE, prot=mmap.PROT_READ)
+        assert mapped[:] == bytes(SIZE)
+        drop_pages(path)
+        assert resident(path) == 0
+        drop_pages(odd)
+        assert other[:] == bytes(SIZE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what is mapped")
+def test_without_proc_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", absent)
+    drop_pages(tmp_path / "a file.bin")
 
 
 @pytest.mark.parametrize("modules", [hashing.OWN_MODULES, ()])

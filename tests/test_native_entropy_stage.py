@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import struct
+import weakref
 import zlib
 from dataclasses import fields
 from itertools import product
@@ -26,6 +27,8 @@ from jpegai_mobile.errors import BundleError, InvalidStream, LimitExceeded
 from jpegai_mobile.latent.decoded_symbols import DecodedSymbols, decoded_symbols
 from jpegai_mobile.latent.entropy_stage import EntropyArrays, decode_entropy_stage
 from jpegai_mobile.latent.model_tables import EntropyModel
+from jpegai_mobile.native.binding import NativeContext
+from jpegai_mobile.native.stage import _OpenModel
 from jpegai_mobile.version import __version__
 
 from .conformance import differing_arrays, oracle_arrays
@@ -152,6 +155,23 @@ def test_arrays_outlive_everything_else() -> None:
     gc.collect()
     native.decode_entropy_stage(stream_bytes("sop_64x64"), MODEL_BYTES)
     assert np.array_equal(residual, expected)
+
+
+def test_a_model_that_is_forgotten_while_it_is_used_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, model = (stream_folder("bop_64x64") / "stream.jai").read_bytes(), (DATA / "entropy_1.bin").read_bytes()
+    opened, call = weakref.ref(_OpenModel.of(model)), NativeContext.call
+
+    def call_after_others_opened_models(context: NativeContext, function: str, *arguments: object) -> None:
+        if function == "jai_stream_decode":
+            _OpenModel.of.cache_clear()
+            gc.collect()
+            assert opened() is not None
+        call(context, function, *arguments)
+
+    monkeypatch.setattr(NativeContext, "call", call_after_others_opened_models)
+    native.decode_entropy_stage(data, model)
+    gc.collect()
+    assert opened() is None
 
 
 def test_sample_limit_is_judged_like_in_the_plain_stage() -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jpegai_mobile import DecodeOptions, Decoder
 from jpegai_mobile.codestream.picture_header import PictureHeader
 from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.image.planes import join_bands
 from jpegai_mobile.runtime.latent_source import DecodedLatents, LatentParts, Latents, LatentSource
+from jpegai_mobile.runtime.memory_budget import NO_LIMIT
 from jpegai_mobile.runtime.model_networks import LATENTS
 from jpegai_mobile.runtime.patches import plan_bands
 from jpegai_mobile.runtime.synthesis import synthesise_bands
@@ -73,6 +76,41 @@ def test_patches_partition_the_picture(
                 assert (part.core.top, part.core.bottom) == (band.rows.start, band.rows.stop)
                 assert band.latents.intersection(part.latents) == part.latents
     assert np.all(covered == 1)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_patches_partition_any_part_of_a_picture_with_independent_regions(data: st.DataObject) -> None:
+    height, width = data.draw(st.integers(256, 900)), data.draw(st.integers(256, 900))
+    picture = PictureHeader(img_height_minus64=height - 64, img_width_minus64=width - 64)
+    picture.region_partitioning_flag = picture.region_residual_in_its_own_substream_flag = 1
+    picture.num_ver_splits_minus1, picture.num_hor_splits_minus1 = data.draw(st.integers(0, height // 257)), 1
+    for component in picture.components:
+        component.synthesis_tile_enable, component.synthesis_tile_overlap = 1, 2
+        component.synthesis_tile_size = data.draw(st.sampled_from([3, 5, 8, 16]))
+    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    bottom, right = data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width))
+    region = Rectangle(top, left, bottom, right)
+    covered = np.zeros((height, width), int)
+    for band in plan_bands(picture, "bop", data.draw(st.sampled_from([None, (14, 14), (40, 24)])), region):
+        for strip in band.strips:
+            for part in strip.patches:
+                covered[part.core.slices] += 1
+                assert (part.core.top, part.core.bottom) == (band.rows.start, band.rows.stop)
+    assert covered.max() == 1
+    assert np.all(covered[region.slices] == 1)
+
+
+@needs_conformance
+def test_regions_that_are_done_are_let_go() -> None:
+    data = (CONFORMANCE / "streams" / "indreg_640x520" / "stream.jai").read_bytes()
+    reconstruction = conformance_decoder().reconstruct(data, DecodeOptions(patch=(14, 40), memory_limit=NO_LIMIT))
+    source = reconstruction.latents
+    assert isinstance(source, DecodedLatents)
+    join_bands(reconstruction.bands())
+    last_row = max(region.bottom for region in reconstruction.stream.picture.regions)
+    assert source._regions
+    assert all(region.bottom == last_row for region in source._regions)
 
 
 @needs_conformance

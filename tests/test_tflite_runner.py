@@ -184,6 +184,16 @@ def test_nothing_is_printed(tmp_path: Path, tflite: bytes) -> None:
     assert done.stderr == "after\n"
 
 
+def test_without_a_place_for_temporary_files_networks_run(tmp_path: Path, tflite: bytes) -> None:
+    script = (
+        "import tempfile\n"
+        "def refused(): raise FileNotFoundError\n"
+        "tempfile.TemporaryFile = refused\n"
+        "print(NetworkRunner(graph).run(x)['t:crop'].shape)\n"
+    )
+    assert in_a_new_process(script, tmp_path, tflite).stdout == "(8, 8, 4)\n"
+
+
 def test_what_else_goes_to_stderr_is_kept(tmp_path: Path, tflite: bytes) -> None:
     script = (
         "allocate = Interpreter.allocate_tensors\n"

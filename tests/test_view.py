@@ -11,14 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpegai_mobile import DecodeOptions
+from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle
+from jpegai_mobile.errors import Unsupported
 from jpegai_mobile.image.output import open_writer
 from jpegai_mobile.image.planes import Planes
 from jpegai_mobile.image.scaling import BoxScaler, scaled_size
 from jpegai_mobile.runtime.view import View
 
 from .conformance import conformance_decoder
-from .vectors import CONFORMANCE, needs_conformance
+from .encoding import own_decoder
+from .vectors import CONFORMANCE, ROOT, needs_conformance
 
 
 def _picture(name: str, view: View, **options: object) -> np.ndarray:
@@ -49,6 +52,39 @@ def _picture(name: str, view: View, **options: object) -> np.ndarray:
 def test_a_region_equals_the_crop(name: str, patch: tuple[int, int] | None, region: Rectangle) -> None:
     whole = _picture(name, View())
     assert np.array_equal(_picture(name, View(region), patch=patch), whole[region.slices])
+
+
+@needs_conformance
+@pytest.mark.parametrize("name", ["indreg_640x520", "indreg_rvs_threads2_700x530"])
+@pytest.mark.parametrize("top", [240, 256, 448])
+def test_a_strip_at_the_margin_of_tiles_equals_the_crop(name: str, top: int) -> None:
+    strip = Rectangle(top, 0, top + 16, 640)
+    assert np.array_equal(_picture(name, View(strip)), _picture(name, View())[strip.slices])
+
+
+def test_what_cannot_be_output_is_refused_before_any_work() -> None:
+    stream = read_code_stream((ROOT / "examples" / "kodim07.jai").read_bytes())
+    stream.picture.colour_transform_idx = 2
+    stream.picture.colour_transform_matrix, stream.picture.colour_transform_offset = [64] * 9, [0] * 3
+    reconstruction = own_decoder().reconstruct(write_code_stream(stream), DecodeOptions())
+    with pytest.raises(Unsupported, match="user matrix"):
+        View().rgb(reconstruction)
+    with pytest.raises(Unsupported, match="user matrix"):
+        next(View().bands(reconstruction, filters=True))
+    assert reconstruction.networks.prepared() == ()
+
+
+def test_a_decoder_keeps_the_networks_of_the_last_picture_only() -> None:
+    decoder, data = own_decoder(), (ROOT / "examples" / "kodim07.jai").read_bytes()
+    corner = View(Rectangle(0, 0, 8, 8))
+    networks = []
+    for point in ("bop", "sop", "sop"):
+        reconstruction = decoder.reconstruct(data, DecodeOptions(operating_point=point))
+        corner.rgb(reconstruction)
+        networks.append(reconstruction.networks)
+    assert networks[0].prepared() == ()
+    assert networks[1] is networks[2]
+    assert "synthesis" in networks[2].prepared()
 
 
 @needs_conformance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from ..errors import InvalidStream
 from .bits import BitReader, BitWriter, bits_for_largest
@@ -203,9 +204,10 @@ def _eicci_syntax(f: Fields, h: EicciHeader, picture: PictureHeader) -> None:
         # The tile grid is that of the coded picture, although filters see the displayed part only.
         rows, columns = (len(overlapping_spans(n, size, overlap)) for n in (picture.height, picture.width))
         count = rows * columns
-    tiles = h.tiles or [EicciTile()] * count
-    if len(tiles) != count:
-        raise ValueError(f"eICCI: {count} tiles expected, {len(tiles)} given")
+    if h.tiles and len(h.tiles) != count:
+        raise ValueError(f"eICCI: {count} tiles expected, {len(h.tiles)} given")
+    # Not a list of `count` before the first bit of it is read: a header may announce millions of tiles.
+    tiles = h.tiles or repeat(EicciTile(), count)
     h.tiles = [_eicci_tile_syntax(f, index, tile) for index, tile in enumerate(tiles)]
 
 

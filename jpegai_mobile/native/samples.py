@@ -1,6 +1,6 @@
 """Per-sample work outside the networks, by the library of `pixels/` where it was built, else by its NumPy twins.
 
-Both give the same bits; the twins, in `image/`, are the contract.
+Both give the same bits; the twins, in `image/` and `filters/`, are the contract.
 """
 
 from __future__ import annotations

@@ -150,7 +150,8 @@ def _decode(
         options.max_channels[:] = [min(max_channels[i], i.channels) for i in Component]
     stream = context.open("stream", "jai_stream_open", data, len(data), c.byref(options))
     arrays = c.c_void_p()
-    context.call("jai_stream_decode", stream, _OpenModel.of(model).handle, c.byref(options), c.byref(arrays))
+    opened = _OpenModel.of(model)  # held until the end: another thread may open so many that this one is forgotten
+    context.call("jai_stream_decode", stream, opened.handle, c.byref(options), c.byref(arrays))
     return context, stream, _Arrays.from_address(arrays.value or 0)
 
 

@@ -87,10 +87,14 @@ class DecodedPicture:
 
 @dataclass(eq=False)
 class Decoder:
-    """Decodes streams with one bundle; prepared networks are kept from one picture to the next."""
+    """Decodes streams with one bundle, one thread at a time.
+
+    Prepared networks are kept for the next picture of the same model, operating point, precision and threads.
+    """
 
     bundle: Bundle
     _networks: dict[tuple[int, str, str, int, bool], ModelNetworks] = field(default_factory=dict)
+    """Of the last picture; others would not be counted in a memory limit."""
     _entropy_models: dict[int, tuple[bytes, EntropyModel]] = field(default_factory=dict)
 
     def decode(
@@ -141,8 +145,7 @@ class Decoder:
         )
         decoded = run_symbol_decoding(data, stream, tables, entropy)
         symbols = Symbols(stream.picture, model, decoded)
-        key = (model_id, point, precision, options.num_threads, plan.lean)
-        networks = self._networks.setdefault(key, ModelNetworks(self.bundle, *key))
+        networks = self._networks_of(model_id, point, precision, options.num_threads, plan.lean)
         return Reconstruction(stream, symbols, networks, plan.patch, plan.parts, region, skipped)
 
     def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:
@@ -153,6 +156,17 @@ class Decoder:
             note = f"decoded at operating point {used}; the model bundle does not hold {first}, which comes first"
             return (note, *reconstruction.notes)
         return reconstruction.notes
+
+    def _networks_of(
+        self, model_id: int, operating_point: str, precision: str, num_threads: int, lean: bool
+    ) -> ModelNetworks:
+        """The networks of a picture, after all others were dropped."""
+        kind = (model_id, operating_point, precision, num_threads, lean)
+        if kind not in self._networks:
+            for networks in self._networks.values():
+                networks.release()
+            self._networks = {kind: ModelNetworks(self.bundle, *kind)}
+        return self._networks[kind]
 
     def _entropy_model(self, model_id: int) -> tuple[bytes, EntropyModel]:
         """The integer tables of a model, as they are stored and parsed."""

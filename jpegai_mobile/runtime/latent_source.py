@@ -100,6 +100,7 @@ class DecodedLatents:
     _latents: Latents | None = field(default=None, init=False)
     """Its latents."""
     _regions: dict[Rectangle, RegionLatents] = field(default_factory=dict, init=False)
+    """Those that a window may still need, with the psi rows that they keep."""
 
     def window(self, window: Rectangle) -> Latents:
         """Decode what is new of a window. Its arrays are valid until the next one is asked for.
@@ -118,6 +119,9 @@ class DecodedLatents:
         shared = self._rows_in_common(window)
         kept = [] if self._latents is None else [part[len(part) - shared :].copy() for part in self._latents]
         self._latents = None  # before there are new ones
+        self._regions = {
+            region: latents for region, latents in self._regions.items() if region.bottom > window.top * LATENT_GRID
+        }
         bottom = max(window.bottom, min(window.top + self.parts.rows_ahead, self.last_row))
         held = Rectangle(window.top, window.left, bottom, window.right)
         luma, chroma = (np.empty((held.height, held.width, i.channels), np.float32) for i in Component)
@@ -159,7 +163,7 @@ def _narrow_parts(part: Rectangle, columns: int) -> Iterator[Rectangle]:
     """A rectangle in parts of at most `columns`; nothing when it is empty."""
     if part.empty:
         return
-    for window in equal_windows(part.width, columns, 0, 0, 1):
+    for window in equal_windows(part.width, columns, 0, 0):
         left, right = part.left + window.core_start, part.left + window.core_stop
         yield Rectangle(part.top, left, part.bottom, right)
 

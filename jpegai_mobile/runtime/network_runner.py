@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
@@ -214,10 +214,11 @@ _banner_seen = False
 def _without_banner() -> Iterator[None]:
     """Keep the line with which the first delegate of a process announces itself off stderr, and no other."""
     global _banner_seen
-    if _banner_seen:
+    scratch = None if _banner_seen else _scratch_file()
+    if scratch is None:
         yield
         return
-    with _banner_lock, tempfile.TemporaryFile() as held_back:
+    with _banner_lock, scratch as held_back:
         stderr = _redirect_stderr(held_back.fileno())
         try:
             yield
@@ -231,6 +232,14 @@ def _without_banner() -> Iterator[None]:
                         _banner_seen = True
                     else:
                         os.write(_STDERR, line)
+
+
+def _scratch_file() -> IO[bytes] | None:
+    """A temporary file; None where there is no place for one, as in a container that only reads."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return None
 
 
 def _redirect_stderr(target: int) -> int | None:

@@ -19,12 +19,12 @@ from ..networks.catalogue import build
 from ..networks.measure import Halo, halo
 from .windows import Window, windows_over
 
-WINDOW_UNIT = 1
-"""Latents at whose multiples windows start: one hyper latent."""
 ALL_OF_A_TILE = Halo(*4 * (1 << 20,))
 """The margin of networks that see the whole tile: more latents than any has."""
 Span = tuple[int, int]
 """Start and stop along one direction."""
+_windows_over = lru_cache(maxsize=64)(windows_over)
+"""The tiles of a column have the same windows."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,11 @@ def plan_bands(
     operating point whose networks see all of a tile. With `region` (luma samples) only what it needs is computed.
     """
     margin = synthesis_halo(operating_point) or ALL_OF_A_TILE
-    whole = Rectangle(0, 0, picture.height, picture.width)
-    for _, row_of_tiles in groupby(synthesis_tiles(picture), key=lambda tile: tile.core.top):
-        for band in _bands_of(list(row_of_tiles), margin, patch, region or whole):
-            if len(band.rows):
-                yield band
+    wanted = region or Rectangle(0, 0, picture.height, picture.width)
+    # Left out here, for tiles of which only the margin is touched may have other windows than the rest of their row.
+    tiles = (tile for tile in synthesis_tiles(picture) if not tile.core.intersection(wanted).empty)
+    for _, row_of_tiles in groupby(tiles, key=lambda tile: tile.core.top):
+        yield from _bands_of(list(row_of_tiles), margin, patch, wanted)
 
 
 @cache
@@ -138,11 +138,6 @@ def _windows(tile: Span, kept: Span, largest: int | None, before: int, after: in
     latents = grid_size(tile[1] - tile[0], LATENT_GRID)
     start, stop = (kept[0] - tile[0]) // LATENT_GRID, grid_size(kept[1] - tile[0], LATENT_GRID)
     return _windows_over(start, stop, latents, largest or latents, before, after)
-
-
-@lru_cache(maxsize=64)
-def _windows_over(start: int, stop: int, latents: int, largest: int, before: int, after: int) -> list[Window]:
-    return windows_over(start, stop, latents, largest, before, after, WINDOW_UNIT)
 
 
 def _strip(tile: SynthesisTile, rows: Window, largest: int | None, margin: Halo, region: Rectangle) -> Strip:

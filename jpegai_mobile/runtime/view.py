@@ -75,9 +75,10 @@ class View:
     def rgb(self, reconstruction: Reconstruction, filters: bool = True, listener: Listener | None = None) -> Samples:
         """The view as one array of RGB samples [row, column, 3]; a YUV picture is converted by BT.709.
 
-        Raises Cancelled when `listener` asks to stop.
+        Raises Unsupported as `layout` does, Cancelled when `listener` asks to stop.
         """
         picture = reconstruction.stream.picture
+        self.layout(picture)  # refuses what cannot be output, before any work
         if not self._streams_rgb(reconstruction, filters):
             planes = join_bands(self.bands(reconstruction, filters, listener))
             return yuv_to_rgb(to_444(planes), picture.bit_depth)
@@ -98,9 +99,10 @@ class View:
 
         Equal to the same part of the whole picture bit for bit. Where rows can be streamed (see
         `Reconstruction.streams_rows`) and chroma is not subsampled, only what the region needs is computed. Raises
-        Cancelled when `listener` asks to stop.
+        Unsupported as `layout` does, Cancelled when `listener` asks to stop.
         """
         picture = reconstruction.stream.picture
+        self.layout(picture)  # refuses what cannot be output, before any work
         if self == View():
             yield from reconstruction.bands(filters, None, listener)
             return

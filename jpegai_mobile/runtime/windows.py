@@ -22,7 +22,7 @@ class Window:
         return self.stop - self.start
 
 
-def equal_windows(length: int, largest: int, before: int, after: int, unit: int) -> list[Window]:
+def equal_windows(length: int, largest: int, before: int, after: int, unit: int = 1) -> list[Window]:
     """Windows of equal size, at most `largest`, whose cores partition `length`.
 
     Every core has at least `before` and `after` elements of its window around it, except at the ends of the
@@ -44,7 +44,7 @@ def equal_windows(length: int, largest: int, before: int, after: int, unit: int)
     return [Window(start, start + size, *edges[i : i + 2]) for i, start in enumerate(starts)]
 
 
-def windows_over(start: int, stop: int, length: int, largest: int, before: int, after: int, unit: int) -> list[Window]:
+def windows_over(start: int, stop: int, length: int, largest: int, before: int, after: int) -> list[Window]:
     """Windows of equal size as `equal_windows` gives them, for a part of a length and its margins only.
 
     Their cores partition start..stop-1, which may reach out of the length; none where nothing of it is inside.
@@ -52,7 +52,7 @@ def windows_over(start: int, stop: int, length: int, largest: int, before: int, 
     start, stop = max(start, 0), min(stop, length)
     if start >= stop:
         return []
-    first, last = max(start - before, 0) // unit * unit, min(stop + after, length)
+    first, last = max(start - before, 0), min(stop + after, length)
     return [
         Window(
             first + window.start,
@@ -60,7 +60,7 @@ def windows_over(start: int, stop: int, length: int, largest: int, before: int, 
             max(first + window.core_start, start),
             min(first + window.core_stop, stop),
         )
-        for window in equal_windows(last - first, largest, before, after, unit)
+        for window in equal_windows(last - first, largest, before, after)
     ]
 
 
