@@ -1,4 +1,4 @@
-# jpegai-mobile: `make demo` codes and decodes a photo, `make test` runs every check.
+# jpegai-mobile: `make demo` codes and decodes a photo, `make test` runs every check but for `make test-training`.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,8 +8,10 @@ OUT := out
 
 C_SOURCES = $(wildcard jpegai_mobile/native/*/*.c jpegai_mobile/native/*/*.h tests/fuzz/*.c tests/native_programs/*.c device_tests/*/*.c)
 PACKAGES := jpegai_mobile converters device_tests picture_quality
+# What weights/CMakeLists.txt makes the model bundle of the package from.
+BUNDLE_SOURCES = weights/CMakeLists.txt $(wildcard weights/*.zip converters/*.py converters/*/*.py jpegai_mobile/networks/*.py)
 
-.PHONY: demo test lint fuzz format clean
+.PHONY: demo test test-training lint fuzz format clean
 
 demo: $(INSTALLED)
 	@mkdir -p $(OUT)
@@ -24,6 +26,12 @@ demo: $(INSTALLED)
 # Modules are shared out over the cores. A process that dies fails the run at once instead of being started again.
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
+# Needs PyTorch and onnxruntime, some gigabytes of them. `make test` skips these tests where they are not installed.
+test-training: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,bench]'
+	$(BIN)/mypy training
+	$(BIN)/python -m pytest $(wildcard tests/test_training_*.py) tests/test_rate_distortion.py tests/test_bench_scripts.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -41,7 +49,7 @@ format: $(INSTALLED)
 	$(BIN)/clang-format -i $(C_SOURCES)
 
 # An editable installation with everything that tests and conversion need; the native core is built by CMake.
-$(INSTALLED): pyproject.toml CMakeLists.txt $(wildcard jpegai_mobile/native/*/*.c jpegai_mobile/native/*/*.h)
+$(INSTALLED): pyproject.toml CMakeLists.txt $(wildcard jpegai_mobile/native/*/*.c jpegai_mobile/native/*/*.h) $(BUNDLE_SOURCES)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[convert,test]'
 	touch $@

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.command import command_of
 from jpegai_mobile.bench.results import show_result
 
 EXTENT = 256
@@ -140,8 +141,7 @@ def main() -> None:
     rows = [
         (*key, *(f"{median(column):.1f}" for column in zip(*rounds, strict=True))) for key, rounds in values.items()
     ]
-    command = f"python -m benchmarks.cold_start BUNDLE --precisions {options.precisions} --rounds {options.rounds}"
-    show_result(HEADER, rows, options.output, command)
+    show_result(HEADER, rows, options.output, command_of(parser))
 
 
 if __name__ == "__main__":

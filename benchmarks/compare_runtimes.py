@@ -18,6 +18,7 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.command import command_of
 from benchmarks.rivals.networks import MakeSession, RivalNetworks
 from benchmarks.rivals.onnx_runtime import OnnxSession
 from benchmarks.rivals.pytorch import ContiguousPytorchSession, PytorchSession
@@ -26,6 +27,7 @@ from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.bench.stages import ENTROPY, NETWORKS, REST, StageClock, decode_to_nowhere, reconstruct_to_nowhere
 from jpegai_mobile.cli.usage import byte_count
 from jpegai_mobile.image.planes import join_bands
+from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.memory_budget import NO_LIMIT
 from jpegai_mobile.runtime.reconstruction import Reconstruction
 
@@ -75,12 +77,13 @@ class Contender:
         return (*labels, *(f"{1000 * value:.1f}" for value in times))
 
 
-def ours(decoder: Decoder, data: bytes, point: str, precision: str, threads: int, limit: int | None) -> Contender:
+def ours(bundle: Bundle, data: bytes, point: str, precision: str, threads: int, limit: int | None) -> Contender:
     """The decoder as it is, under a memory limit where one is given."""
     options = DecodeOptions(
         operating_point=point, precision=precision, num_threads=threads, memory_limit=limit or NO_LIMIT
     )
     window = f"limit {limit >> 20} MiB" if limit else "no limit"
+    decoder = Decoder(bundle)  # of its own: it keeps these networks from round to round
     return Contender("jpegai-mobile", point, precision, window, lambda: decode_to_nowhere(decoder, data, options))
 
 
@@ -118,14 +121,15 @@ def check_pictures_are_equal(decoder: Decoder, data: bytes, networks: RivalNetwo
             raise SystemExit(f"{name} decodes another picture: plane {plane} differs by up to {difference}")
 
 
-def measure_stream(path: Path, options: argparse.Namespace, decoder: Decoder) -> list[tuple[str, ...]]:
+def measure_stream(path: Path, options: argparse.Namespace, bundle: Bundle) -> list[tuple[str, ...]]:
     """The rows of one stream."""
     data = path.read_bytes()
     contenders = [
-        ours(decoder, data, point, precision, options.threads, options.memory_limit)
+        ours(bundle, data, point, precision, options.threads, options.memory_limit)
         for point in options.operating_points.split(",")
         for precision in options.precisions.split(",")
     ]
+    decoder = Decoder(bundle)
     first = decoder.reconstruct(data, _unlimited("bop"))
     for name in options.rivals.split(","):
         networks = RivalNetworks(first.networks, options.weights, RIVALS[name], options.threads)
@@ -160,21 +164,12 @@ def main() -> None:
     print("\t".join(HEADER))
     with open_bundle(options.bundle) as bundle:
         for path in options.streams:
-            measured = measure_stream(path, options, Decoder(bundle))
+            measured = measure_stream(path, options, bundle)
             rows += measured
             for row in measured:
                 print("\t".join(row), flush=True)
     if options.output:
-        names = " ".join(path.name for path in options.streams)
-        command = f"python -m benchmarks.compare_runtimes {options.weights.name} BUNDLE {names}"
-        limit = f" --memory-limit {options.memory_limit}" if options.memory_limit else ""
-        write_result(
-            options.output,
-            HEADER,
-            rows,
-            f"{command} --threads {options.threads} --rounds {options.rounds} --precisions {options.precisions} "
-            f"--operating-points {options.operating_points} --rivals '{options.rivals}'{limit}",
-        )
+        write_result(options.output, HEADER, rows, command_of(parser))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ BD-rate (see `picture_quality/curves.py`) is over RGB at BOP float32.
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 import time
 from ast import literal_eval
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.command import command_of
 from jpegai_mobile import Decoder, EncodeOptions, Encoder, open_bundle
 from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.codestream.components import Z_GRID
@@ -70,9 +69,7 @@ def main() -> None:
                 rows.append((path.name, text, f"{fmean(seconds):.2f}", *ends, *(f"{rate:+.4f}" for rate in rates)))
                 print("\t".join(rows[-1]), flush=True)
     if options.output:
-        write_result(
-            options.output, HEADER, rows, shlex.join(["python", "-m", "benchmarks.encoder_choices", *sys.argv[1:]])
-        )
+        write_result(options.output, HEADER, rows, command_of(parser))
 
 
 def read_picture(path: Path, side: int) -> Picture:

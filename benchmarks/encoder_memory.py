@@ -8,7 +8,6 @@ The picture is enlarged to `--size` and given as a JPEG file. A busy machine doe
 from __future__ import annotations
 
 import argparse
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
+from benchmarks.command import command_of
 from jpegai_mobile.bench.results import write_result
 
 HEADER = ("picture", "width", "height", "effort", "bytes", "peak_mb")
@@ -51,8 +51,7 @@ def main() -> None:
             rows.append((options.picture.name, width, height, effort, target.stat().st_size, f"{peak / 1e6:.1f}"))
             print("\t".join(map(str, rows[-1])), flush=True)
     if options.output:
-        command = shlex.join(["python", "-m", "benchmarks.encoder_memory", *sys.argv[1:]])
-        write_result(options.output, HEADER, rows, command)
+        write_result(options.output, HEADER, rows, command_of(parser))
 
 
 if __name__ == "__main__":

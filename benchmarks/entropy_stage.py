@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 from statistics import median
 
+from benchmarks.command import command_of
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.bench.timing import interleaved
@@ -59,7 +60,7 @@ def main() -> None:
         for name, value in seconds.items()
     ]
     header = ("stream", "what", "median_ms", "stream_megabytes_per_second", "share_of_whole_decode")
-    show_result(header, rows, options.output, f"python -m benchmarks.entropy_stage {options.stream.name} BUNDLE")
+    show_result(header, rows, options.output, command_of(parser))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from jpegai_mobile.bench.fresh_process import first_decode
 from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.bench.stages import decode_to_nowhere
 
+from .command import command_of
 from .memory import named_limit
 
 HEADER = ("stream", "precision", "memory_limit", "rounds", "first_ms", "first_cpu_ms", "later_ms", "later_cpu_ms")
@@ -71,8 +72,7 @@ def main() -> None:
         )
         for key, values in times.items()
     ]
-    command = f"python -m benchmarks.first_decode BUNDLE {options.stream.name} --precisions {options.precisions}"
-    show_result(HEADER, rows, options.output, f"{command} --limits {options.limits} --rounds {options.rounds}")
+    show_result(HEADER, rows, options.output, command_of(parser))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.command import command_of
 from jpegai_mobile import open_bundle
 from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.codestream.components import Component
@@ -85,7 +86,7 @@ def main() -> None:
         )
         for key in runs
     ]
-    show_result(HEADER, rows, options.output, f"python -m benchmarks.gemm_share BUNDLE --rounds {options.rounds}")
+    show_result(HEADER, rows, options.output, command_of(parser))
 
 
 def _synthesis(

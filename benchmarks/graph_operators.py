@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from benchmarks.command import command_of
 from jpegai_mobile import open_bundle
-from jpegai_mobile.bench.results import write_result
+from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.codestream.components import LATENT_GRID
 from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.network_runner import AUTHORED_EXTENT, NetworkRunner
@@ -102,11 +103,7 @@ def main() -> None:
             run(bundle, component, point, options.precision, int(count))
             return
         rows = list(table(bundle, options.precision))
-    for row in rows:
-        print(*row, sep="\t")
-    if options.output:
-        command = f"python -m benchmarks.graph_operators BUNDLE --precision {options.precision}"
-        write_result(options.output, HEADER, rows, command)
+    show_result(HEADER, rows, options.output, command_of(parser))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.bench.stages import decode_to_nowhere
 
+from .command import command_of
 from .memory import named_limit
 
 HEADER = ("precision", "memory_limit", "code", "percent")
@@ -90,9 +91,7 @@ def main() -> None:
                 (precision, options.memory_limit, kind, f"{percent[kind]:.1f}")
                 for kind in (*(kind for kind, _ in KINDS), REST)
             ]
-    command = f"python -m benchmarks.kernel_share BUNDLE {options.stream.name} --precisions {options.precisions}"
-    limits = f"--memory-limit {options.memory_limit} --decodes {options.decodes}"
-    show_result(HEADER, rows, options.output, f"{command} {limits}")
+    show_result(HEADER, rows, options.output, command_of(parser))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.command import command_of
 from jpegai_mobile import DecodeOptions, open_bundle
 from jpegai_mobile.bench.fresh_process import first_decode
 from jpegai_mobile.bench.results import write_result
@@ -74,9 +75,7 @@ def main() -> None:
             rows.append(row)
             print("\t".join(row), flush=True)
     if options.output:
-        names = " ".join(path.name for path in options.streams)
-        choices = f"--precisions {','.join(precisions)} --limits {options.limits} --threads {options.threads}"
-        write_result(options.output, HEADER, rows, f"python -m benchmarks.memory BUNDLE {names} {choices}")
+        write_result(options.output, HEADER, rows, command_of(parser))
 
 
 if __name__ == "__main__":

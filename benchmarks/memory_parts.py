@@ -22,6 +22,7 @@ from typing import Any
 import jpegai_mobile.hashing
 import jpegai_mobile.runtime.decoder
 import jpegai_mobile.runtime.synthesis
+from benchmarks.command import command_of
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.bench.stages import decode_to_nowhere
@@ -135,8 +136,7 @@ def main() -> None:
                 seen.add(stage)
                 rows.append((measure, stage, f"{now:.1f}", f"{peak:.1f}", "-"))
         rows.append((measure, "whole decode", "-", f"{result['peak']:.1f}", f"{result['peak'] - base:.1f}"))
-    command = f"python -m benchmarks.memory_parts BUNDLE {options.stream.name} --precision {options.precision}"
-    show_result(HEADER, rows, options.output, command)
+    show_result(HEADER, rows, options.output, command_of(parser))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ and `quantisation_speed.tsv` with their `.meta`, and prints the means.
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -18,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.command import command_of
 from converters.convert import Selection, convert
 from converters.open_checkpoints import open_checkpoints
 from jpegai_mobile.bench.results import write_result
@@ -46,20 +45,20 @@ Row = tuple[object, ...]
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("checkpoints", type=Path, help="checkpoint tree with the encoder")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quantisation", description=__doc__.splitlines()[0])
+    parser.add_argument("checkpoints", type=Path, nargs="+", help="tree or packed files with decoder and encoder")
     parser.add_argument("--photos", type=Path, required=True, help="folder of PNGs to code")
     parser.add_argument("--calibration", type=Path, help="folder of other photos to calibrate with")
     parser.add_argument("--bpp", type=float, nargs="+", default=[0.25, 0.5, 0.75])
     parser.add_argument("--every", type=int, default=1, help="take every n-th photo")
     options = parser.parse_args()
-    source = open_checkpoints(options.checkpoints)
+    source = open_checkpoints(*options.checkpoints)
     model = source.models[0]
     decoding = Selection([model], OPERATING_POINTS, PRECISIONS, ["decoder"])
     bundle = convert(source, decoding, options.calibration).in_memory()
     encoding = Selection([model], ["bop"], ["float32"], ["decoder", "encoder"])
     encoder = Encoder(convert(source, encoding).in_memory())
-    command = shlex.join(["python", "-m", "benchmarks.quantisation", *sys.argv[1:]])
+    command = command_of(parser)
     RESULTS.mkdir(exist_ok=True)
     write_result(RESULTS / "quantisation_sizes.tsv", ("operating_point", "precision", "bytes"), sizes(bundle), command)
     header = ("operating_point", "component", "patch_latents", "precision", "min_ms", "median_ms", "speed_up")

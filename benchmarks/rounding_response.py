@@ -10,13 +10,12 @@ and what it reaches is rounded anew. Uniform noise stands for another processor;
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.command import command_of
 from device_tests.reconstruction.comparison import LATENTS
 from device_tests.reconstruction.trace import SMALL, STATISTICS, reconstruction_records
 from device_tests.streams import stream_name
@@ -50,14 +49,15 @@ class NoisyLatents:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, write the table, print the largest of every precision."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.rounding_response", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("bundle", type=Path)
     parser.add_argument("streams", type=Path, nargs="+", metavar="STREAM", help="NAME.jai or NAME/stream.jai")
     parser.add_argument("--noise", type=float, default=LATENTS.small, help="largest error of a latent (default 5e-5)")
     parser.add_argument("--draws", type=int, default=4, help="how often each decode is made with noise (default 4)")
     parser.add_argument("--output", type=Path, default=RESULT)
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     rows = []
     with Bundle.open(options.bundle) as bundle:
         for precision in (p for p in PRECISIONS if p in bundle.precisions()):
@@ -66,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             mine = [row for path in options.streams for row in responses(decoder, path, precision, amplitude, draws)]
             print(precision, *(f"{name} {max(row[i] for row in mine):.2g}" for i, name in enumerate(HEADER) if i > 2))
             rows += mine
-    command = shlex.join(["python", "-m", "benchmarks.rounding_response", *words])
-    write_result(options.output, HEADER, [(*row[:3], *(f"{value:.3g}" for value in row[3:])) for row in rows], command)
+    formatted = [(*row[:3], *(f"{value:.3g}" for value in row[3:])) for row in rows]
+    write_result(options.output, HEADER, formatted, command_of(parser, arguments))
 
 
 def responses(decoder: Decoder, path: Path, precision: str, amplitude: float, draws: int) -> Iterator[Row]:

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks.command import command_of
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.bench.results import show_result
 from jpegai_mobile.bench.stages import StageClock, decode_to_nowhere, reconstruct_to_nowhere
 from jpegai_mobile.cli.usage import memory_limit
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle
-from jpegai_mobile.runtime.memory_budget import NO_LIMIT
+from jpegai_mobile.runtime.bundle import Bundle
 
 REGION = 512
 HEADER = (
@@ -53,8 +54,11 @@ class Run:
         return (*self.labels, str(len(self.seconds)), *(f"{1000 * value:.1f}" for value in times))
 
 
-def runs_of(path: Path, decoder: Decoder, choices: argparse.Namespace) -> list[Run]:
-    """Whole decodes by threads; or what follows the entropy stage, for all of the picture and for a region of it."""
+def runs_of(path: Path, bundle: Bundle, choices: argparse.Namespace) -> list[Run]:
+    """Whole decodes by threads; or what follows the entropy stage, for all of the picture and for a region of it.
+
+    Each has a decoder of its own, which keeps its networks from round to round.
+    """
     data = path.read_bytes()
     height, width = read_code_stream(data).picture.display_size
     labels = (path.name, str(width), str(height), f"{width * height / 1e6:.2f}", choices.precision)
@@ -70,7 +74,7 @@ def runs_of(path: Path, decoder: Decoder, choices: argparse.Namespace) -> list[R
         )
 
     def parsed(region: Rectangle | None) -> Callable[[], object]:
-        reconstruction = decoder.reconstruct(data, options(1), region)
+        reconstruction = Decoder(bundle).reconstruct(data, options(1), region)
         return lambda: reconstruct_to_nowhere(reconstruction, options(1), StageClock(), region)
 
     if choices.regions:
@@ -80,6 +84,7 @@ def runs_of(path: Path, decoder: Decoder, choices: argparse.Namespace) -> list[R
         ]
 
     def whole(threads: int) -> Callable[[], object]:
+        decoder = Decoder(bundle)
         return lambda: decode_to_nowhere(decoder, data, options(threads))
 
     return [Run((*labels, f"whole decode, {n} thread{'s' * (n > 1)}"), whole(n)) for n in choices.threads]
@@ -98,21 +103,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     with open_bundle(options.bundle) as bundle:
-        decoder = Decoder(bundle)
-        runs = [run for path in options.streams for run in runs_of(path, decoder, options)]
-        for run in runs[:2]:
+        runs = [run for path in options.streams for run in runs_of(path, bundle, options)]
+        for run in runs:
             run.decode()  # loads the networks
         for _ in range(options.rounds):
             for run in runs:
                 run.measure()
     rows = [run.row() for run in runs]
-    names = " ".join(path.name for path in options.streams)
-    command = f"python -m benchmarks.scaling BUNDLE {names} --precision {options.precision}"
-    named = "none" if options.memory_limit == NO_LIMIT else f"{options.memory_limit}B"
-    limit = "" if options.memory_limit is None else f" --memory-limit {named}"
-    threads = "" if options.regions else f" --threads {','.join(map(str, options.threads))}"
-    regions = " --regions" if options.regions else ""
-    show_result(HEADER, rows, options.output, f"{command}{limit}{threads} --rounds {options.rounds}{regions}")
+    show_result(HEADER, rows, options.output, command_of(parser))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,14 @@ def own_bundle_path() -> Path:
 
 
 @cache
+def own_decoder_bundle_path(operating_points: str = "sop,bop") -> Path:
+    """A bundle with the decoder of the project's own weights, to be read only."""
+    path = folder_of_this_process() / "own.bundle"
+    assert convert([str(WEIGHTS / "own_model1.zip"), "-o", str(path), "--operating-points", operating_points]) == 0
+    return path
+
+
+@cache
 def conformance_bundle_path() -> Path:
     """A bundle with encoder and decoder of model 1 of the conformance checkpoints."""
     path = folder_of_this_process() / "conformance.bundle"

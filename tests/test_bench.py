@@ -8,23 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converters.cli import main as convert
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
+from jpegai_mobile.bench import results
 from jpegai_mobile.bench.stages import ENTROPY, FILTERS, LUMA, STAGES, ObservedReconstruction, StageClock
 from jpegai_mobile.cli.bench import HEADER
 from jpegai_mobile.cli.main import main
 
+from .encoding import own_decoder_bundle_path
 from .vectors import ROOT
 
 PHOTO = ROOT / "examples" / "kodim07.jai"
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A bundle of the project's own weights."""
-    path = tmp_path_factory.mktemp("bundle") / "own.bundle"
-    assert convert([str(ROOT / "weights" / "own_model1.zip"), "-o", str(path)]) == 0
-    return str(path)
+def bundle() -> str:
+    return str(own_decoder_bundle_path())
 
 
 def test_a_stage_inside_another_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,12 +71,26 @@ def test_the_table_and_the_notes(bundle: str, tmp_path: Path) -> None:
     assert notes.startswith("command: jpegai ") and "numpy" in notes and "processor: " in notes
 
 
+def test_notes_name_what_decides_the_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for told, line in (
+        ("model name\t: A\nflags\t\t: sse avx2 avx_vnni\n\nflags\t\t: none\n", "processor features: avx2, avx_vnni\n"),
+        ("Features\t: fp asimd asimddp i8mm\n", "processor features: asimddp, i8mm\n"),
+        ("model name\t: A\nflags\t\t: sse\n", ""),
+    ):
+        (tmp_path / "cpuinfo").write_text(told)
+        monkeypatch.setattr(results, "CPU_DESCRIPTION", tmp_path / "cpuinfo")
+        notes = results.notes("x")
+        assert line in notes and ("processor features" in notes) == bool(line)
+
+
 def test_errors_are_one_line(bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     damaged = tmp_path / "damaged.jai"
     damaged.write_bytes(PHOTO.read_bytes()[:5000])
     for arguments, code, text in (
         ([str(damaged)], 1, "damaged.jai: truncated"),
         ([str(PHOTO), "-"], 2, "files"),
+        ([str(PHOTO), "-o", "-"], 2, "stdout without -o"),
+        ([str(PHOTO), "-o", str(tmp_path / "x.meta")], 2, "x.meta: .meta is the name of the notes"),
         ([str(PHOTO), "--precision", "int8"], 1, "has no precision int8"),
         ([str(PHOTO), "--memory-limit", "1MiB"], 1, "the limit is 1 MiB"),
     ):

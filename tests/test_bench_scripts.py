@@ -1,16 +1,18 @@
-"""The scripts in benchmarks: other runtimes decode the same picture, and plots are sound SVG."""
+"""The scripts in benchmarks: other runtimes decode the same picture, notes name the command, plots are sound SVG."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import plot
-from converters.cli import main as convert
+from benchmarks import graph_operators, plot
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 
+from .encoding import own_decoder_bundle_path
 from .vectors import ROOT
 
 WEIGHTS = ROOT / "weights" / "own_model1.zip"
@@ -18,14 +20,13 @@ PHOTO = ROOT / "examples" / "kodim07.jai"
 
 
 @pytest.mark.parametrize(("module", "session"), [("pytorch", "PytorchSession"), ("onnx_runtime", "OnnxSession")])
-def test_other_runtimes_decode_the_same_picture(module: str, session: str, tmp_path: Path) -> None:
+def test_other_runtimes_decode_the_same_picture(module: str, session: str) -> None:
     pytest.importorskip("torch", reason="torch is not installed: pip install .[bench]")
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install .[bench]")
     from benchmarks import compare_runtimes
     from benchmarks.rivals.networks import RivalNetworks
 
-    assert convert([str(WEIGHTS), "-o", str(tmp_path / "own.bundle"), "--operating-points", "bop"]) == 0
-    with open_bundle(tmp_path / "own.bundle") as bundle:
+    with open_bundle(own_decoder_bundle_path("bop")) as bundle:
         decoder, data = Decoder(bundle), PHOTO.read_bytes()
         ours = decoder.reconstruct(data, DecodeOptions(num_threads=1)).networks
         make = getattr(compare_runtimes, session)
@@ -43,6 +44,19 @@ class Doubled:
 
     def run(self, inputs: object) -> object:
         return {name: 2 * values for name, values in self._real.run(inputs).items()}
+
+
+def test_notes_hold_the_command_as_it_was_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "the table.tsv"
+    arguments = [str(own_decoder_bundle_path()), "--precision", "float32", "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", ["graph_operators.py", *arguments])
+    capsys.readouterr()
+    graph_operators.main()
+    command = f"command: python -m benchmarks.graph_operators {shlex.join(arguments)}\n"
+    assert output.with_suffix(".meta").read_text().startswith(command)
+    assert capsys.readouterr().out == output.read_text()
 
 
 def test_bars_are_as_long_as_their_values() -> None:

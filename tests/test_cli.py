@@ -12,20 +12,17 @@ import pytest
 from PIL import Image
 
 import jpegai_mobile
-from converters.cli import main as convert
 from jpegai_mobile.cli.main import main
 
+from .encoding import own_decoder_bundle_path
 from .vectors import DATA, ROOT, stream_folder
 
 PHOTO = ROOT / "examples" / "kodim07.jai"
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A bundle of the project's own weights."""
-    path = tmp_path_factory.mktemp("bundle") / "own.bundle"
-    assert convert([str(ROOT / "weights" / "own_model1.zip"), "-o", str(path)]) == 0
-    return str(path)
+def bundle() -> str:
+    return str(own_decoder_bundle_path())
 
 
 @pytest.mark.parametrize("point", ["bop", "sop"])
@@ -137,6 +134,7 @@ def test_errors_are_one_line_with_the_right_exit_code(
         (["decode", photo, str(tmp_path / "out.gif"), "--bundle", bundle], 2, "gif"),
         (["decode", photo, "-", "--bundle", bundle], 2, "--format"),
         (["decode", photo, output, "--bundle", bundle, "--max-channels", "7"], 2, "Y,UV"),
+        (["decode", photo, output, "--bundle", bundle, "--max-channels", f"{10**20},1"], 2, "max_channels (1000000"),
         (["decode", photo, output, "--bundle", bundle, "--threads", "0"], 2, "not a whole number in 1..256"),
         (["trace", photo, output, "--engine", "fast"], 2, "invalid choice"),
         (["info", str(ROOT / "README.md")], 1, "SOC"),

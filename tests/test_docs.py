@@ -16,8 +16,13 @@ from jpegai_mobile.cli.main import build_parser
 
 from .vectors import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "weights" / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/**/*.md")]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "weights/README.md", "training/README.md")),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("benchmarks/**/*.md"),
+]
 COMMAND = re.compile(r"^(?:    |  )?(?:[A-Z_]+=\S+ )?(jpegai(?:-convert|-devices)? .*)$", re.MULTILINE)
+MODULE = re.compile(r"python -m ([\w.]+)([^\n`]*)")
 CONVERT_PARSERS = {"report": _report_parser, "pack": _pack_parser}
 
 
@@ -39,14 +44,25 @@ def parses(command: str) -> None:
         _convert_parser().parse_args(words)
 
 
+def source_of(module: str) -> str:
+    """The text of what `python -m` runs."""
+    spec = importlib.util.find_spec(module)
+    if spec is not None and spec.submodule_search_locations is not None:
+        spec = importlib.util.find_spec(f"{module}.__main__")
+    assert spec is not None and spec.origin is not None, module
+    return Path(spec.origin).read_text()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_pages_name_what_there_is(page: Path) -> None:
     text = page.read_text()
     blocks = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)) + "\n".join(re.findall(r"^    .*$", text, re.M))
     for command in commands(blocks):
         parses(command)
-    for module in re.findall(r"python -m ([\w.]+)", text):
-        assert importlib.util.find_spec(module), module
+    for module, words in MODULE.findall(re.sub(r"\\\n *", "", text)):
+        source = source_of(module)
+        for option in re.findall(r"--[\w-]+", words):
+            assert f'"{option}"' in source, f"{module} {option}"
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         assert "://" in link or (page.parent / link).exists(), link
 

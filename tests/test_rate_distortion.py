@@ -15,7 +15,7 @@ from PIL import Image
 from benchmarks.line_chart import Line, Panel, line_chart
 from benchmarks.rate_distortion import __main__ as command
 from benchmarks.rate_distortion import table
-from benchmarks.rate_distortion.codecs import OURS, RATES, RIVALS, measure_ours, measure_rival
+from benchmarks.rate_distortion.codecs import LABELS, OURS, RATES, RIVALS, measure_ours, measure_rival
 from benchmarks.rate_distortion.graphics import PICTURES, write_pictures
 from benchmarks.rate_distortion.plots import STYLES, rate_distortion_plot
 from benchmarks.rate_distortion.summary import BEST, Curves, report
@@ -66,11 +66,11 @@ def test_metrics_of_equal_and_of_unfit_pictures() -> None:
 
 def test_ms_ssim_is_that_of_the_training() -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed: pip install .[train]")
-    from training.quality import ms_ssim
+    from training.quality import MsSsim
 
     pair = noisy_pair()
-    expected = ms_ssim(*(torch.from_numpy(each).permute(2, 0, 1)[None].double() for each in pair))
-    assert metrics.ms_ssim(*pair) == pytest.approx(float(expected), abs=1e-9)
+    original, decoded = (torch.from_numpy(each).permute(2, 0, 1)[None].double() for each in pair)
+    assert metrics.ms_ssim(*pair) == pytest.approx(float(MsSsim(original)(decoded)), abs=1e-9)
 
 
 @pytest.mark.skipif(not KODAK.exists(), reason="../shared/data is absent")
@@ -122,8 +122,11 @@ def made_up_rows() -> list[Measurement]:
 def test_report_says_what_the_rows_say() -> None:
     rows = made_up_rows()
     text = report(rows)
-    assert text.startswith("Measured on 2 pictures.\n")
-    assert "not all of them yet: WebP (1)." in report([r for r in rows if (r.codec, r.picture) != ("webp", "hard.png")])
+    assert text.startswith(
+        "Measured on 2 pictures; not all of them yet: SOP float32 (0), SOP int8 (0), JPEG 4:4:4 (0), "
+    )
+    assert ", WebP (1), " in report([r for r in rows if (r.codec, r.picture) != ("webp", "hard.png")])
+    assert report([replace(rows[0], codec=name) for name in LABELS]).startswith("Measured on 1 pictures.\n")
     assert "| better than JPEG at every rate | yes |" in text
     assert "| better than WebP | yes |" in text
     assert "| better than AVIF in MS-SSIM | no |" in text
@@ -194,6 +197,13 @@ def test_command_measures_what_is_missing_and_writes_everything(
     assert "1 of 1" in capsys.readouterr().err
     command.main(arguments)
     assert "1 of 1" not in capsys.readouterr().err, "nothing is measured twice"
+    notes = tmp_path / "rate_distortion_set.meta"
+    before = "measured: webp, jpeg\ndate: 2026-11-24\ncommand: both"
+    notes.write_text(f"{before}\n\nmeasured: jpeg\ndate: 2026-11-25\ncommand: one\n")
+    command.main([*arguments, "--again"])
+    first, last = notes.read_text().split("\n\n")
+    assert first == before.replace(", jpeg", ""), "notes name the codecs whose rows are still of that run"
+    assert last.startswith("measured: jpeg\n") and "command: one" not in last
     with pytest.raises(SystemExit):
         command.main([*arguments[:-1], "ours"])
     assert "--bundle" in capsys.readouterr().err

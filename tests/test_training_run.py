@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -23,13 +26,14 @@ from training.blend import blend  # noqa: E402
 from training.checkpoints import MODEL, load_checkpoints, save_tree  # noqa: E402
 from training.codec import Codec  # noqa: E402
 from training.colour import rgb_to_yuv, yuv_to_rgb  # noqa: E402
-from training.gradients import Gradients  # noqa: E402
+from training.gradients import Gradients, RecordedGradients  # noqa: E402
 from training.loss import batch_loss  # noqa: E402
 from training.quality import MsSsim, psnr  # noqa: E402
 from training.recipe import Recipe  # noqa: E402
 from training.revival import revive_hyper_latents  # noqa: E402
 from training.shard import Batch, Shard, pack, photos  # noqa: E402
 from training.train import Length, Run, train  # noqa: E402
+from training.train import main as train_command  # noqa: E402
 
 TREE = ROOT.parent / "shared" / "weights" / "models"
 KODAK = ROOT.parent / "shared" / "data" / "kodak"
@@ -167,12 +171,31 @@ def test_nothing_of_a_step_waits_for_its_own_results_or_brings_in_numbers() -> N
     assert not operations.names & forbidden
 
 
+def test_a_recording_counts_no_hyper_latents_of_its_warm_up(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With streams that do not exist and a graph that computes while it is recorded."""
+    stream = SimpleNamespace(wait_stream=lambda other: None)
+    for name in ("Stream", "current_stream", "CUDAGraph"):
+        monkeypatch.setattr(torch.cuda, name, lambda: stream)
+    for name in ("stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, lambda it: nullcontext())
+    recipe = Recipe(batch=1, side=64)
+    batch = shard.batch(1, 64, np.random.default_rng(1))
+    plain, recorded = Codec(3), Codec(3)
+    Gradients(plain, recipe)(batch, 1.0, int8=False)
+    RecordedGradients(recorded, recipe)._record(batch, False)
+    for mine, expected in zip(recorded.buffers(), plain.buffers(), strict=True):
+        assert torch.equal(mine, expected)
+
+
 def test_speed_compares_and_times_steps(
     shard: Shard, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np.save(tmp_path / "crops.npy", shard.crops.numpy())
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", torch.backends.cudnn.benchmark)
-    speed.main([str(tmp_path), "--steps", "1", "--set", "batch=1", "side=64"])
+    with patch.object(Gradients, "_compute", autospec=True, side_effect=Gradients._compute) as compute:
+        speed.main([str(tmp_path), "--steps", "1", "--set", "batch=1", "side=64", "int8_share=1e-9"])
+    kinds = {call.args[-1] for call in compute.call_args_list}
+    assert kinds == {False, True}, "a rare kind of step is recorded before steps are timed, not among them"
     lines = capsys.readouterr().out.splitlines()
     compared = [line.split() for line in lines[1 : 1 + speed.COMPARED_STEPS]]
     assert all(line[:2] == line[2:] for line in compared)
@@ -204,9 +227,19 @@ def test_windows_are_what_the_crops_hold() -> None:
 def test_settings_replace_hyperparameters_and_nothing_else() -> None:
     changed = SMALL.with_settings(["bfloat16=false", "learning_rate=1e-3", "side=96"])
     assert changed == Recipe(batch=2, side=96, warm_up_steps=1, bfloat16=False, learning_rate=1e-3)
-    for wrong, message in (("sides=96", "no 'sides'"), ("side=wide", "wide"), ("bfloat16=no", "true or false")):
-        with pytest.raises(ValueError, match=message):
+    for wrong, message in (
+        ("sides=96", "sides is no hyperparameter"),
+        ("side=wide", "side is a whole number, not 'wide'"),
+        ("hold=long", "hold is a number, not 'long'"),
+        ("bfloat16=no", "bfloat16 is true or false, not 'no'"),
+        ("hold=1", "hold is at least 0 and below 1, not 1.0"),
+        ("z_rate_free=0.5", "z_rate_free is at least 0 and below 0.5, not 0.5"),
+        ("warm_up_steps=0", "warm_up_steps is at least 1, not 0"),
+        ("similarity_share=0.3", "similarity_share needs a side of at least 176, not 64"),
+    ):
+        with pytest.raises(ValueError) as caught:
             SMALL.with_settings([wrong])
+        assert str(caught.value) == message
 
 
 def test_a_run_goes_on_with_another_recipe_and_length(shard: Shard, tmp_path: Path) -> None:
@@ -217,6 +250,16 @@ def test_a_run_goes_on_with_another_recipe_and_length(shard: Shard, tmp_path: Pa
     run = Run.resume(tmp_path / "run.pt", CPU, ["hold=0.9"])
     train(run, shard, tmp_path, Length(2, None), 1e9)
     assert (run.step, run.progress, run.recipe) == (2, 1.0, SMALL.with_settings(["hold=0.9"]))
+
+
+def test_a_resumed_run_refuses_what_does_not_go_with_its_recipe(
+    shard: Shard, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", torch.backends.cudnn.benchmark)
+    Run.start(SMALL, CPU, None, shard).save(tmp_path / "run.pt")
+    with pytest.raises(SystemExit):
+        train_command(["absent shard", str(tmp_path), "--steps", "2", "--set", "similarity_share=0.3"])
+    assert "error: similarity_share needs a side of at least 176, not 64" in capsys.readouterr().err
 
 
 def test_recipe_schedule() -> None:
@@ -338,9 +381,18 @@ def test_a_blend_lies_between_start_and_end() -> None:
     assert torch.equal(end.state_dict()[key], start.state_dict()[key])
 
 
+def test_evaluation_takes_packed_files(shard: Shard, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(shard.crops[0].numpy()).resize((176, 176)).save(tmp_path / "picture.png")
+    weights = [str(ROOT / "weights" / name) for name in ("own_model1.zip", "own_model1_encoder.zip")]
+    evaluate.main([*weights, "--pictures", str(tmp_path), "--betas", "0"])
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines(), delimiter="\t"))
+    assert [row["operating_point"] for row in rows] == ["sop", "bop"]
+    assert all(float(row["psnr_rgb"]) > 25 for row in rows)
+
+
 @pytest.mark.skipif(not (TREE.exists() and KODAK.exists()), reason="../shared/weights or ../shared/data is absent")
 def test_evaluation_agrees_with_the_reference_software(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate.main([str(TREE), str(KODAK / "kodim15.png"), "--betas", "0"])
+    evaluate.main([str(TREE), "--pictures", str(KODAK / "kodim15.png"), "--betas", "0"])
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines(), delimiter="\t"))
     with (TREE.parent / "rd_kodak.tsv").open(newline="") as file:
         table = list(csv.DictReader(file, delimiter="\t"))

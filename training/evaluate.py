@@ -106,12 +106,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("checkpoints", type=Path, help="checkpoint tree (see training.export)")
-    parser.add_argument("pictures", type=Path, nargs="+", help="pictures, or folders of pictures")
+    parser.add_argument("checkpoints", type=Path, nargs="+", help="tree (see training.export) or packed files")
+    parser.add_argument("--pictures", type=Path, nargs="+", required=True, help="pictures, or folders of pictures")
     parser.add_argument("--betas", type=int, nargs="+", default=BETAS, help="beta displacements")
     options = parser.parse_args(arguments)
     codec = Codec().eval()
-    load_checkpoints(codec, open_checkpoints(options.checkpoints))
+    load_checkpoints(codec, open_checkpoints(*options.checkpoints))
     rows = (
         measurement
         for path in _pictures(options.pictures)

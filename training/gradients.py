@@ -67,12 +67,16 @@ class RecordedGradients(Gradients):
         return loss
 
     def _record(self, batch: Batch, int8: bool) -> tuple[torch.cuda.CUDAGraph, Loss]:
+        # What a warm-up counts of z must not be in the histograms that are exported.
+        buffers = [(buffer, buffer.clone()) for buffer in self._codec.buffers()]
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(_WARM_UP):
                 self._step(batch, int8)
         torch.cuda.current_stream().wait_stream(side)
+        for buffer, before in buffers:
+            buffer.copy_(before)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             loss = self._step(batch, int8)

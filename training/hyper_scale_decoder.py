@@ -22,7 +22,6 @@ from jpegai_mobile.latent.hyper_scale_decoder import MAX_SIGMA_INDEX
 from jpegai_mobile.latent.model_tables import MAX_SHIFT, UPSAMPLING, IntegerConvolution, layer_shapes
 from training.rounding import floor_through, round_through
 
-LAYERS = ("conv1", "depthwise", "pointwise")
 INDEX_STEP = 128
 """Integer value of one step of the sigma table."""
 _HIDDEN_UNIT = 64

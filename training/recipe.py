@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from picture_quality.metrics import SMALLEST_SIDE
+
 _SWITCH = {"true": True, "false": False}
+_KINDS: dict[type, tuple[Callable[[str], Any], str]] = {
+    bool: (_SWITCH.__getitem__, "true or false"),
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+}
+"""How the value of a hyperparameter is read, and what it is called."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hyperparameters of a run."""
+    """Hyperparameters of a run. Raises ValueError, which begins with the name, for values that no run can have."""
 
     seed: int = 1
     batch: int = 4
@@ -56,17 +64,28 @@ class Recipe:
     average_every: int = 5
     average_decay: float = 0.99
 
+    def __post_init__(self) -> None:
+        if self.warm_up_steps < 1:
+            raise ValueError(f"warm_up_steps is at least 1, not {self.warm_up_steps}")
+        if not 0 <= self.hold < 1:
+            raise ValueError(f"hold is at least 0 and below 1, not {self.hold}")
+        if not 0 <= self.z_rate_free < 0.5:
+            raise ValueError(f"z_rate_free is at least 0 and below 0.5, not {self.z_rate_free}")
+        if self.similarity_share and self.side < SMALLEST_SIDE:
+            raise ValueError(f"similarity_share needs a side of at least {SMALLEST_SIDE}, not {self.side}")
+
     def with_settings(self, settings: Sequence[str]) -> Recipe:
-        """This recipe with NAME=VALUE for some hyperparameters. Raises ValueError for an unknown name or value."""
+        """This recipe with NAME=VALUE for some hyperparameters. Raises ValueError as the recipe itself does."""
         changes: dict[str, Any] = {}
         for setting in settings:
             name, _, value = setting.partition("=")
             if name not in vars(self):
-                raise ValueError(f"the recipe has no {name!r}")
-            kind = type(getattr(self, name))
-            if kind is bool and value not in _SWITCH:
-                raise ValueError(f"{name} is true or false, not {value!r}")
-            changes[name] = _SWITCH[value] if kind is bool else kind(value)
+                raise ValueError(f"{name} is no hyperparameter")
+            read, meaning = _KINDS[type(getattr(self, name))]
+            try:
+                changes[name] = read(value)
+            except (KeyError, ValueError):
+                raise ValueError(f"{name} is {meaning}, not {value!r}") from None
         return replace(self, **changes)
 
     def learning_rate_at(self, step: int, progress: float) -> float:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from training.gradients import Gradients
@@ -26,7 +27,12 @@ def losses(run: Run, shard: Shard, steps: int) -> list[tuple[float, float]]:
 
 
 def steps_per_second(run: Run, shard: Shard, steps: int) -> float:
-    """Of `steps` steps; whatever is chosen or recorded at the first step is not counted."""
+    """Of `steps` steps; whatever is chosen or recorded at the first step of either kind is not counted."""
+    recipe = run.recipe
+    batch = shard.batch(recipe.batch, recipe.side, np.random.default_rng(recipe.seed))
+    for int8, share in ((False, 1 - recipe.int8_share), (True, recipe.int8_share)):
+        if share:
+            run.gradients(batch, 1.0, int8=int8)
     run.train_step(shard)
     began = time.perf_counter()
     losses(run, shard, steps)  # reads every loss, so nothing is still under way at the end
@@ -41,9 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="hyperparameters of the recipe")
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     options = parser.parse_args(arguments)
+    try:
+        recipe = Recipe().with_settings(options.set)
+    except ValueError as error:
+        parser.error(str(error))
     set_arithmetic()
     shard = Shard.open(options.shard, device=options.device)
-    recipe = Recipe().with_settings(options.set)
     run, plain = (Run.start(recipe, options.device, None, shard) for _ in range(2))
     plain.gradients = Gradients(plain.codec, recipe)
     print("loss and gradient norm, as trained and as plain steps:")

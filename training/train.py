@@ -253,15 +253,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     set_arithmetic()
     options.folder.mkdir(parents=True, exist_ok=True)
+    saved = options.folder / CHECKPOINT
     try:
-        recipe = Recipe().with_settings(options.set)
+        run = Run.resume(saved, options.device, options.set) if saved.exists() else None
+        recipe = run.recipe if run else Recipe().with_settings(options.set)
     except ValueError as error:
         parser.error(str(error))
-    if (options.folder / CHECKPOINT).exists():
-        run = Run.resume(options.folder / CHECKPOINT, options.device, options.set)
-        shard = Shard.open(options.shard, with_latents=run.recipe.known_latents, device=options.device)
-    else:
-        shard = Shard.open(options.shard, with_latents=recipe.known_latents, device=options.device)
+    shard = Shard.open(options.shard, with_latents=recipe.known_latents, device=options.device)
+    if run is None:
         source = open_checkpoints(*options.start) if options.start else None
         run = Run.start(recipe, options.device, source, shard)
     deadline = None if options.until is None else options.until.timestamp()

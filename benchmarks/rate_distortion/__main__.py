@@ -8,13 +8,13 @@ are made: the summary replaces what stands between the markers of NAME in the do
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.command import command_of
 from jpegai_mobile import JpegAiError
 from jpegai_mobile.bench.results import notes
 from jpegai_mobile.encoder.options import DEFAULT_EFFORT, EFFORTS
@@ -34,6 +34,8 @@ GROUPS: dict[str, tuple[OwnCodec | Rival, ...]] = {
     "rivals": RIVALS,
     **{rival.name: (rival,) for rival in RIVALS},
 }
+_MEASURED = "measured: "
+"""Begins every block of the notes."""
 EXAMPLES = """examples:
   jpegai-convert weights/own_model1.zip weights/own_model1_encoder.zip -o own.bundle --parts decoder,encoder \\
       --precision float32,int8 --calibration ../shared/data/train
@@ -54,15 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         pictures = pictures_in(options.pictures)
         start = time.perf_counter()
-        count = measure_missing(
-            path, pictures, codecs, options.bundle, options.processes, options.again, options.effort
-        )
+        work = measure_missing(path, pictures, codecs, options.bundle, options.processes, options.again, options.effort)
     except (ValueError, JpegAiError, OSError) as error:
         parser.exit(1, f"{error}\n")
-    if count:
-        command = ["python", "-m", "benchmarks.rate_distortion", *(sys.argv[1:] if arguments is None else arguments)]
-        seconds = f"{time.perf_counter() - start:.0f} for {count} pictures times codecs"
-        _write_notes(path.with_suffix(".meta"), ", ".join(codec.name for codec in codecs), shlex.join(command), seconds)
+    if work:
+        measured = list(dict.fromkeys(name for item in work for name in item.codecs))
+        seconds = f"{time.perf_counter() - start:.0f} for {len(work)} pictures times codecs"
+        _write_notes(path.with_suffix(".meta"), measured, command_of(parser, arguments), seconds)
     rows = table.read(path)
     path.with_suffix(".svg").write_text(rate_distortion_plot(name, Curves(rows)))
     summary = report(rows)
@@ -96,13 +96,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _write_notes(path: Path, measured: str, command: str, seconds: str) -> None:
-    """One block for every selection of codecs: the last run with it takes the place of an earlier one."""
-    first = f"measured: {measured}\n"
-    blocks = path.read_text().split("\n\n") if path.exists() else []
-    others = [block.strip() + "\n" for block in blocks if not block.startswith(first)]
-    block = f"{first}date: {datetime.now(UTC):%Y-%m-%d}\nseconds: {seconds}\n{notes(command)}"
-    path.write_text("\n".join([*others, block]))
+def _write_notes(path: Path, measured: Sequence[str], command: str, seconds: str) -> None:
+    """One block for every run: earlier ones lose the codecs that were measured again, and go with the last of them."""
+    blocks = []
+    for block in path.read_text().split("\n\n") if path.exists() else ():
+        first, _, rest = block.strip().partition("\n")
+        if left := [name for name in first.removeprefix(_MEASURED).split(", ") if name not in measured]:
+            blocks.append(f"{_MEASURED}{', '.join(left)}\n{rest}\n")
+    head = f"{_MEASURED}{', '.join(measured)}\ndate: {datetime.now(UTC):%Y-%m-%d}\nseconds: {seconds}\n"
+    path.write_text("\n".join([*blocks, head + notes(command)]))
 
 
 def replace_section(document: Path, name: str, text: str) -> bool:

@@ -33,6 +33,11 @@ class Work:
     bundle: Path | None = None
     effort: int = DEFAULT_EFFORT
 
+    @property
+    def codecs(self) -> list[str]:
+        """Names of those that get rows."""
+        return [codec.name for codec in (OURS if self.rival is None else (self.rival,))]
+
     def measure(self) -> list[Measurement]:
         """All rows of the picture; runs in a process of its own."""
         samples = read_picture(self.picture)
@@ -77,8 +82,8 @@ def measure_missing(
     processes: int,
     again: bool = False,
     effort: int = DEFAULT_EFFORT,
-) -> int:
-    """Complete the raw results in `path` for these codecs and give the number of pictures times codecs that took.
+) -> list[Work]:
+    """Complete the raw results in `path` for these codecs and give what that took.
 
     Rows are added as they come, so that a run that was stopped goes on where it was. Rows of the codecs that are not
     of their present version are dropped, with `again` all rows. Raises ValueError or BundleError.
@@ -105,7 +110,7 @@ def measure_missing(
             kept += rows
             print(f"{count} of {len(work)}: {what}", file=sys.stderr)
     table.write(path, kept)
-    return len(work)
+    return work
 
 
 def _end_with_parent() -> None:

@@ -104,7 +104,7 @@ def report(rows: Sequence[Measurement]) -> str:
 def measured(curves: Curves) -> Iterator[str]:
     """How many pictures there are, and which codecs have not seen them all."""
     whole = len(curves.pictures)
-    counts = {LABELS[codec]: len(curves.measured(codec)) for codec in curves.codecs}
+    counts = {label: len(curves.measured(codec)) for codec, label in LABELS.items()}
     lacking = ", ".join(f"{label} ({count})" for label, count in counts.items() if count < whole)
     yield f"Measured on {whole} pictures" + (f"; not all of them yet: {lacking}." if lacking else ".")
 
