@@ -25,7 +25,6 @@ from jpegai_mobile.networks.graph import (
     Node,
     PadToEven,
     PixelShuffle,
-    PixelUnshuffle,
     Relu,
     Relu6,
     SliceChannels,
@@ -153,24 +152,19 @@ def _extent(graph: Graph, node: Node, inputs: list[TensorExtent]) -> TensorExten
                 )
             return TensorExtent(grid, crop, zero_outside=True)
         case Conv2d(bias=bias, stride=stride):
-            return _scaled(first, stride, keeps_zero=bias is None and not _is_spatial(node))
+            grid = first.grid * stride
+            keeps_zero = first.zero_outside and bias is None and not _is_spatial(node)
+            return TensorExtent(grid, max(first.crop, grid), keeps_zero)
         case TransposedConv2d(stride=stride):
             return TensorExtent(_divide(graph, node, first.grid, stride), first.crop, zero_outside=False)
         case PixelShuffle(factor=factor):
             return replace(first, grid=_divide(graph, node, first.grid, factor))
-        case PixelUnshuffle(factor=factor):
-            return _scaled(first, factor, keeps_zero=True)
         case Multiply():
             return replace(first, zero_outside=any(extent.zero_outside for extent in inputs))
         case Add() | Concat() | SliceChannels() | Relu() | Relu6() | LeakyRelu() | Elu() | Abs():
             return replace(first, zero_outside=all(extent.zero_outside for extent in inputs))
         case _:
             return replace(first, zero_outside=False)
-
-
-def _scaled(extent: TensorExtent, stride: int, *, keeps_zero: bool) -> TensorExtent:
-    grid = extent.grid * stride
-    return TensorExtent(grid, max(extent.crop, grid), zero_outside=extent.zero_outside and keeps_zero)
 
 
 def _divide(graph: Graph, node: Node, grid: int, factor: int) -> int:

@@ -36,7 +36,6 @@ from jpegai_mobile.networks.graph import (
     Node,
     PadToEven,
     PixelShuffle,
-    PixelUnshuffle,
     Relu,
     Relu6,
     SliceChannels,
@@ -348,8 +347,6 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
 
 @needs_coremltools
 def test_constructs_without_a_form_are_refused_by_name() -> None:
-    unshuffle = PixelUnshuffle(output="p", inputs=("x",), factor=2)
-    assert refusal(graph_of(unshuffle)) == "small: p: no Core ML form of PixelUnshuffle"
     assert refusal(graph_of(AddConstant(output="a", inputs=("x",), value=1.0))) == (
         "small: a: no Core ML form of AddConstant"
     )

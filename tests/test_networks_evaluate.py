@@ -31,7 +31,6 @@ from jpegai_mobile.networks.graph import (
     Node,
     PadToEven,
     PixelShuffle,
-    PixelUnshuffle,
     Relu,
     Relu6,
     Scale,
@@ -152,13 +151,12 @@ def test_transposed_convolution(
 
 
 @given(channels=st.integers(1, 3), size=st.tuples(SIZES, SIZES), factor=st.integers(1, 4))
-def test_pixel_shuffle_and_back(channels: int, size: tuple[int, int], factor: int) -> None:
+def test_pixel_shuffle(channels: int, size: tuple[int, int], factor: int) -> None:
     x = normal(1, channels * factor**2, *size)
     shuffled = run(PixelShuffle(output="y", inputs=("x",), factor=factor), x)
     for c, row, column in np.ndindex(shuffled.shape):
         source = factor * factor * c + factor * (row % factor) + column % factor
         assert shuffled[c, row, column] == x[source, row // factor, column // factor]
-    assert np.array_equal(run(PixelUnshuffle(output="y", inputs=("x",), factor=factor), shuffled), x)
 
 
 SCALARS: dict[Node, Callable[[float], float]] = {

@@ -30,7 +30,6 @@ from jpegai_mobile.networks.graph import (
     Node,
     PadToEven,
     PixelShuffle,
-    PixelUnshuffle,
     Relu,
     Relu6,
     Scale,
@@ -304,9 +303,6 @@ def test_constructs_without_a_form_are_refused_by_name() -> None:
     shuffle = PixelShuffle(output="p", inputs=("c",), factor=2)
     assert refusal(replace(CONV, groups=2), shuffle) == "small: p shuffles no plain convolution"
     assert refusal(AddConstant(output="a", inputs=("x",), value=1.0)) == "small: a adds a constant to no convolution"
-    assert refusal(PixelUnshuffle(output="u", inputs=("x",), factor=2)) == (
-        "small: u: no TFLite form of PixelUnshuffle"
-    )
     assert "cannot be folded" in refusal(Scale(output="s", inputs=("x",), weight="s"))
     assert refusal(PadToEven(output="e", inputs=("x",)), after(CONV, "e")) == (
         "small: c: padding to even size suits no such convolution"

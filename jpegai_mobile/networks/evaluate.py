@@ -25,7 +25,6 @@ from .graph import (
     Node,
     PadToEven,
     PixelShuffle,
-    PixelUnshuffle,
     Relu,
     Relu6,
     Scale,
@@ -101,8 +100,6 @@ def apply_node(node: Node, inputs: list[Array], weights: Mapping[str, Array], ex
             return x[node.start : node.stop]
         case PixelShuffle():
             return _pixel_shuffle(x, node.factor)
-        case PixelUnshuffle():
-            return _pixel_unshuffle(x, node.factor)
         case CropToGrid():
             rows, columns = grid_size(extent, node.grid)
             return x[:, :rows, :columns]
@@ -157,12 +154,6 @@ def _pixel_shuffle(x: Array, factor: int) -> Array:
     channels, rows, columns = x.shape
     cells = x.reshape(channels // factor**2, factor, factor, rows, columns)
     return cells.transpose(0, 3, 1, 4, 2).reshape(-1, rows * factor, columns * factor)
-
-
-def _pixel_unshuffle(x: Array, factor: int) -> Array:
-    channels, rows, columns = x.shape
-    cells = x.reshape(channels, rows // factor, factor, columns // factor, factor)
-    return cells.transpose(0, 2, 4, 1, 3).reshape(-1, rows // factor, columns // factor)
 
 
 def _normalised(x: Array, epsilon: float) -> Array:

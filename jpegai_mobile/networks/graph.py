@@ -190,13 +190,6 @@ class PixelShuffle(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelUnshuffle(Node):
-    """The inverse of `PixelShuffle`."""
-
-    factor: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class CropToGrid(Node):
     """Keep the first ceil(H / grid) rows and ceil(W / grid) columns of a picture of H x W luma samples.
 

@@ -11,7 +11,6 @@ from .graph import (
     Graph,
     Node,
     PixelShuffle,
-    PixelUnshuffle,
     TransposedConv2d,
 )
 from .shapes import Extent, Shape3, tensor_shapes
@@ -120,8 +119,6 @@ def _needed_span(node: Node, axis: int, span: _Span) -> _Span:
             return -(-first // node.stride), (stop - 1 + node.padding) // node.stride + 1
         case PixelShuffle():
             return start // node.factor, -(-stop // node.factor)
-        case PixelUnshuffle():
-            return start * node.factor, stop * node.factor
         case _:
             return span
 

@@ -14,7 +14,6 @@ from .graph import (
     Node,
     PadToEven,
     PixelShuffle,
-    PixelUnshuffle,
     SliceChannels,
     TransposedConv2d,
 )
@@ -76,9 +75,6 @@ def output_shape(node: Node, shapes: Mapping[str, Shape3], extent: Extent) -> Sh
         case PixelShuffle():
             _check(node, channels % node.factor**2 == 0)
             return channels // node.factor**2, rows * node.factor, columns * node.factor
-        case PixelUnshuffle():
-            _check(node, rows % node.factor == columns % node.factor == 0)
-            return channels * node.factor**2, rows // node.factor, columns // node.factor
         case CropToGrid():
             kept = grid_size(extent, node.grid)
             _check(node, kept[0] <= rows and kept[1] <= columns)
