@@ -16,7 +16,7 @@ from ..runtime.manifest import PRECISIONS
 from ..runtime.reconstruction import Reconstruction
 from ..runtime.view import View
 from .files import read_input
-from .program import UsageError
+from .program import UsageError, wrong_usage
 from .progress_bar import progress_bar
 from .usage import add_bundle, add_parser, channel_limits, memory_limit, region, scale, whole_number
 
@@ -109,16 +109,14 @@ def _view(options: argparse.Namespace, reconstruction: Reconstruction, file_form
 
 def _write(target: str, reconstruction: Reconstruction, view: View, filters: bool, file_format: str) -> None:
     """Write the rows of a picture as they are finished."""
-    try:
+    with wrong_usage(OutputFormatError):
         layout = view.layout(reconstruction.stream.picture)
         with open_writer(target, layout, file_format) as writer, progress_bar("decoding") as bar:
             view.write(reconstruction, writer, filters, bar)
-    except OutputFormatError as error:
-        raise UsageError(str(error)) from error
 
 
 def _decode_options(options: argparse.Namespace) -> DecodeOptions:
-    try:
+    with wrong_usage(ValueError):
         return DecodeOptions(
             operating_point=options.operating_point,
             precision=options.precision,
@@ -129,8 +127,6 @@ def _decode_options(options: argparse.Namespace) -> DecodeOptions:
             memory_limit=options.memory_limit,
             patch=None if options.patch is None else (options.patch // LATENT_GRID,) * 2,
         )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
 
 
 def _print_stats(reconstruction: Reconstruction, stream_bytes: int, parsing: float, reconstructing: float) -> None:

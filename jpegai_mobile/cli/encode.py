@@ -34,7 +34,7 @@ from ..runtime.default_bundle import open_bundle
 from ..runtime.manifest import PRECISIONS
 from ..runtime.progress import Listener
 from .files import read_input
-from .program import UsageError
+from .program import UsageError, wrong_usage
 from .progress_bar import progress_bar
 from .usage import add_bundle, add_parser, whole_number
 
@@ -234,7 +234,7 @@ def _print_notes(notes: tuple[str, ...]) -> None:
 
 
 def _encode_options(options: argparse.Namespace) -> EncodeOptions:
-    try:
+    with wrong_usage(ValueError):
         return EncodeOptions(
             bpp=options.bpp,
             quality=options.quality,
@@ -258,8 +258,6 @@ def _encode_options(options: argparse.Namespace) -> EncodeOptions:
             precision=options.precision,
             model_mark=not options.no_model_mark,
         )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
 
 
 def _grid(text: str) -> tuple[int, int]:

@@ -72,6 +72,15 @@ def stream_named(read_from: Callable[[], str]) -> Iterator[None]:
         raise type(error)(f"{read_from()}: {error}") from error
 
 
+@contextmanager
+def wrong_usage(kind: type[Exception]) -> Iterator[None]:
+    """An error of this kind says what of the command line makes no sense: it becomes a UsageError."""
+    try:
+        yield
+    except kind as error:
+        raise UsageError(str(error)) from error
+
+
 def check_folder_of(path: Path) -> None:
     """Raise OSError where no file can be made at a path: before the work whose result it is to hold."""
     if not os.access(path.parent, os.W_OK):

@@ -5,7 +5,7 @@ A window has the margin that the networks see, so it equals the same part of a w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,6 +17,7 @@ from ..codestream.tiling import Rectangle
 from ..image.planes import Planes
 from ..networks.catalogue import build
 from ..networks.measure import halo
+from ..runtime.progress import Advance, unheard
 from ..runtime.windows import Window, equal_windows
 from .coded_planes import CodedPlanes
 from .networks import EncoderNetworks
@@ -28,12 +29,6 @@ MAX_Z = 31
 LATENTS_PER_Z = Z_GRID // LATENT_GRID
 DEFAULT_PATCH = 24
 """Largest side, in latents, of what the analysis transforms run on at a time, margin included."""
-OnWindow = Callable[[int], None]
-"""Is told how many luma samples a window stands for; an exception of it ends the work."""
-
-
-def unheard(samples: int) -> None:
-    """For those who do not ask how far the work is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +42,7 @@ class ComponentAnalysis:
 
 
 def analyse(
-    picture: CodedPlanes, networks: EncoderNetworks, patch: int = DEFAULT_PATCH, on_window: OnWindow = unheard
+    picture: CodedPlanes, networks: EncoderNetworks, patch: int = DEFAULT_PATCH, on_window: Advance = unheard
 ) -> tuple[ComponentAnalysis, ComponentAnalysis]:
     """Luma and chroma of a picture."""
     luma, chroma = (_analyse_component(i, picture, networks, patch, on_window) for i in Component)
@@ -60,7 +55,7 @@ def samples_of(latents: Rectangle) -> int:
 
 
 def _analyse_component(
-    component: Component, picture: CodedPlanes, networks: EncoderNetworks, patch: int, on_window: OnWindow
+    component: Component, picture: CodedPlanes, networks: EncoderNetworks, patch: int, on_window: Advance
 ) -> ComponentAnalysis:
     latent = np.empty((*LatentSizes.of_picture(*picture.size).latent, component.channels), np.float32)
     for part, core in latent_windows(component, picture, networks, patch, on_window):
@@ -74,7 +69,7 @@ def latent_windows(
     picture: CodedPlanes,
     networks: EncoderNetworks,
     patch: int = DEFAULT_PATCH,
-    on_window: OnWindow = unheard,
+    on_window: Advance = unheard,
 ) -> Iterator[tuple[Rectangle, Array]]:
     """The latent of a component in parts that cover it: where each is, and its values [row, column, C]."""
     # The transforms take an even number of rows and columns.

@@ -24,9 +24,9 @@ from ..runtime.dequantise import channel_scalers
 from ..runtime.entropy_engine import EntropyOptions, run_symbol_decoding
 from ..runtime.latent_source import LatentSource, latent_source
 from ..runtime.model_networks import ModelNetworks
-from ..runtime.progress import Listener, Progress
+from ..runtime.progress import Advance, Listener, Progress, unheard
 from ..runtime.symbols import Symbols
-from .analysis import ComponentAnalysis, OnWindow, analyse, unheard
+from .analysis import ComponentAnalysis, analyse
 from .channel_groups import set_channel_groups
 from .coded_planes import CodedPlanes, Picture
 from .cube_flags import set_cube_flags
@@ -334,7 +334,7 @@ class Coding:
         )
         return write_code_stream(stream)
 
-    def quantise(self, component: Component, on_window: OnWindow = unheard) -> QuantisedComponent:
+    def quantise(self, component: Component, on_window: Advance = unheard) -> QuantisedComponent:
         """The symbols of a component with the header as it is."""
         return quantise_component(
             component,

@@ -24,6 +24,7 @@ from ..image.chroma import FORMAT_444
 from ..image.colour import Samples, rgb_to_yuv, yuv_to_rgb
 from ..image.planes import Planes, Size, Subsampling
 from ..sources import Source, bytes_of
+from ..text import first_line
 from .coded_planes import check_size
 from .quality_map import WHITE
 from .yuv_picture import YuvPicture
@@ -205,7 +206,7 @@ def _exif(image: Image.Image) -> Image.Exif:
     try:
         return image.getexif()
     except (SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise PictureError(f"its EXIF cannot be read ({_first_line(error)})") from error
+        raise PictureError(f"its EXIF cannot be read ({first_line(error)})") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -230,11 +231,7 @@ def _named(name: str) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise PictureError(f"{name}: larger than Pillow opens ({error})") from error
     except _BROKEN as error:
-        raise PictureError(f"{name}: damaged or truncated picture ({_first_line(error)})") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        raise PictureError(f"{name}: damaged or truncated picture ({first_line(error)})") from error
 
 
 def _dropped_metadata(image: Image.Image) -> Iterator[str]:

@@ -27,8 +27,9 @@ from ..runtime.dequantise import QUALITY_SIXTEENTHS, channel_scalers, dequantise
 from ..runtime.latent_source import holds_all_latents
 from ..runtime.latents import Reach, merge_chroma, placed
 from ..runtime.model_networks import ModelNetworks
+from ..runtime.progress import Advance, unheard
 from ..runtime.windows import equal_windows
-from .analysis import ComponentAnalysis, OnWindow, samples_of, unheard
+from .analysis import ComponentAnalysis, samples_of
 from .cube_flags import cost_of_zeros, gain_of_coding
 from .dead_zone import rounded
 
@@ -96,7 +97,7 @@ def quantise_component(
     networks: ModelNetworks,
     quality_map: NDArray[np.int8] | None = None,
     dead_zone: bool = False,
-    on_window: OnWindow = unheard,
+    on_window: Advance = unheard,
 ) -> QuantisedComponent:
     """Residual symbols of a component for the beta displacement and tools of a picture header.
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..codestream.components import grid_size
 from ..errors import BundleError
+from ..text import first_line
 from .mapped_file import drop_pages
 
 AUTHORED_EXTENT = 64
@@ -63,7 +64,7 @@ class NetworkRunner:
         try:
             self._interpreter: Any = Interpreter(**source, num_threads=num_threads)
         except (ValueError, RuntimeError) as error:
-            raise BundleError(f"network graph is damaged: {_first_line(error)}") from error
+            raise BundleError(f"network graph is damaged: {first_line(error)}") from error
         inputs = _tensors(self._interpreter.get_input_details())
         self.inputs = {name: info for name, info in inputs.items() if not name.startswith(_MASK_PREFIX)}
         self.outputs = _tensors(self._interpreter.get_output_details())
@@ -103,7 +104,7 @@ class NetworkRunner:
             self._interpreter.invoke()
             return {name: self._output(info, extent) for name, info in self.outputs.items()}
         except (ValueError, RuntimeError) as error:
-            raise BundleError(f"network graph does not run: {_first_line(error)}") from error
+            raise BundleError(f"network graph does not run: {first_line(error)}") from error
 
     def delegation(self) -> tuple[int, bool]:
         """How many delegates compute the network, and whether they leave nothing to others; known after a run."""
@@ -198,10 +199,6 @@ def _tensors(details: list[dict[str, Any]]) -> dict[str, TensorInfo]:
             raise BundleError(f"network graph: tensor {detail['name']} is not a float32 tile, shape {shape}")
         tensors[detail["name"]] = TensorInfo(detail["index"], AUTHORED_EXTENT // shape[1], shape[3])
     return tensors
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 _STDERR = 2

@@ -13,6 +13,13 @@ Listener = Callable[[int, int], object]
 An encode counts them once for every time that networks see them, and as if it took as many passes as it may.
 """
 
+Advance = Callable[[int], None]
+"""Is told how many more samples are done; an exception of it ends the work."""
+
+
+def unheard(samples: int) -> None:
+    """For those who do not ask how far the work is."""
+
 
 @dataclass(eq=False)
 class Progress:

@@ -14,6 +14,7 @@ from ..native.samples import from_raw
 from .latent_source import Latents, LatentSource
 from .model_networks import ModelNetworks
 from .patches import Band, Patch
+from .progress import Advance, unheard
 
 Array = NDArray[np.float32]
 Finish = Callable[[Planes], NDArray[Any]]
@@ -34,13 +35,13 @@ def synthesise_bands(
     columns: range,
     finish: Finish = interleaved,
     dtype: DTypeLike = np.float32,
-    on_patch: Callable[[int], None] | None = None,
+    on_patch: Advance = unheard,
 ) -> Iterator[tuple[Band, NDArray[Any]]]:
     """Every band with its samples: float32 [row, column, (Y, U, V)], 0..255, chroma at full resolution.
 
     `columns` are those of the picture that a band holds. `finish` converts samples to `dtype`, where something smaller
     than floats is wanted. Whoever lets go of the array of a band before asking for the next one saves its memory.
-    `on_patch` is told how many samples were added; an exception of it ends the work.
+    `on_patch` is told how many samples were added.
     """
     for band in bands:
         latents = source.window(band.latents)
@@ -51,8 +52,7 @@ def synthesise_bands(
             kept = patch.core.intersection(place)
             rows[kept.relative_to(place).slices] = samples[kept.relative_to(patch.core).slices]
             del samples
-            if on_patch is not None:
-                on_patch(kept.height * kept.width)
+            on_patch(kept.height * kept.width)
         del latents  # whose memory the next ones take
         yield band, rows
         del rows
