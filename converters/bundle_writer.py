@@ -64,7 +64,7 @@ class BundleWriter:
         """Raise ConversionError where `write` would: something else is in the way, or nothing can be made there."""
         if os.path.exists(path):
             _check_replaceable(path)
-        folder = next(each for each in path.absolute().parents if os.path.exists(each))
+        folder = next(each for each in Path(os.path.realpath(path)).parents if os.path.exists(each))
         if not os.path.isdir(folder):
             raise ConversionError(f"{path}: {os.strerror(errno.ENOTDIR)}")
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -73,21 +73,22 @@ class BundleWriter:
     def write(self, path: Path, source: Mapping[str, str], licence: str) -> dict[str, int]:
         """Write a folder, or a zip when `path` ends in .zip; file name -> bytes of what was written.
 
-        An existing bundle at `path` is replaced; until the new one is complete nothing changes there. A zip is replaced
-        in one step; a folder takes two renames, between which there is none. Raises ConversionError when something else
-        is in the way, a file of the user's in the folder of the old bundle included.
+        An existing bundle at `path`, or where a link leads, is replaced; until the new one is complete nothing changes
+        there. A zip is replaced in one step; a folder takes two renames, between which there is none. Raises
+        ConversionError when something else is in the way, a file of the user's in the old bundle's folder included.
         """
         self.check_target(path)
         files = {MANIFEST_NAME: self._manifest(source, licence).to_json(), **self._files}
+        target = Path(os.path.realpath(path))
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".bundle.", dir=target.parent) as scratch:
                 new = Path(scratch) / "new"
                 if path.suffix == ".zip":
                     _write_zip(new, files)
                 else:
                     _write_folder(new, files)
-                _put_in_place(new, path, Path(scratch) / "old")
+                _put_in_place(new, target, Path(scratch) / "old")
         except OSError as error:
             raise ConversionError(f"{path}: {error.strerror or error}") from error
         return {name: len(data) for name, data in files.items()}
@@ -143,6 +144,8 @@ def network_file_name(key: NetworkKey) -> str:
 
 def _check_replaceable(path: Path) -> None:
     """Raise ConversionError unless `path` is an empty folder, or a model bundle and nothing else."""
+    if path.samefile(os.curdir):
+        raise ConversionError(f"{path}: is the current folder, which cannot be replaced")
     if path.is_dir() and not any(path.iterdir()):
         return
     try:
@@ -156,13 +159,13 @@ def _check_replaceable(path: Path) -> None:
 
 
 def _put_in_place(new: Path, path: Path, old: Path) -> None:
-    """Move `new` to `path`; a folder that is there goes to `old`, and comes back where that fails."""
+    """Move `new` to `path`; where one of them is a folder what is there goes to `old`, and comes back if that fails."""
     try:
-        if path.is_dir():
+        if os.path.lexists(path) and (path.is_dir() or new.is_dir()):
             os.replace(path, old)
         os.replace(new, path)
     except BaseException:
-        if old.exists() and not path.exists():
+        if os.path.lexists(old) and not os.path.lexists(path):
             os.replace(old, path)
         raise
 

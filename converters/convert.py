@@ -20,7 +20,7 @@ from .coreml import DEFAULT_TILES, emit_coreml
 from .entropy_model import entropy_model
 from .quantisation.quantise import quantise
 from .quantisation.recipe import Recipe, recipe_of
-from .quantisation.samples import Sample, calibrate
+from .quantisation.samples import Sample, calibrate, holds_pictures
 from .quantisation.scheme import Scheme
 from .source_networks import checkpoint_name, eicci_networks, topologies
 from .tflite.emitter import emit_tflite
@@ -82,7 +82,10 @@ def _add_model(
     writer.add_entropy_model(model, entropy_model(source.common("y", model), source.common("uv", model)).to_bytes())
     data = _Data()
     if selection.is_calibrated:
-        samples, origin = calibrate(_calibration_bundle(source, model).in_memory(), model, calibration)
+        bundle = _calibration_bundle(
+            source, model, with_pictures=calibration is not None and holds_pictures(calibration)
+        )
+        samples, origin = calibrate(bundle.in_memory(), model, calibration)
         writer.add_calibration(model, origin)
         data = _Data(samples, drawn=calibration is None)
     for topology in selection.topologies:
@@ -90,10 +93,10 @@ def _add_model(
         _add(writer, file, topology, model, topology[2], selection, data)
 
 
-def _calibration_bundle(source: Checkpoints, model: int) -> BundleWriter:
-    """The networks that lead to the latents, in float32; those of an encoder where there are any."""
-    has_encoder = source.holds(checkpoint_name(("analysis", "y", None), model))
-    parts = ["decoder", "encoder"] if has_encoder else ["decoder"]
+def _calibration_bundle(source: Checkpoints, model: int, with_pictures: bool) -> BundleWriter:
+    """The networks that lead to the latents, in float32; for pictures those of the encoder, too, if all are there."""
+    names = [checkpoint_name(topology, model) for topology in topologies(["encoder"], [])]
+    parts = ["decoder", "encoder"] if with_pictures and all(map(source.holds, names)) else ["decoder"]
     writer = BundleWriter()
     _add_model(writer, source, Selection([model], [], ["float32"], parts), model, None)
     return writer

@@ -54,6 +54,8 @@ EICCI_MODELS = "ICCI/model_"
 STAGES = 4
 MAX_CSV_BYTES = 4 << 20
 SCALE_DECODER = "hyper_scale_decoder."
+ENCODER = "hyper_encoder."
+"""Of the file of the entropy part, what a decoder does without: an export may lack it."""
 DISTRIBUTIONS = "me-tANS/unique_z_distributions.csv"
 TRANSITIONS = tuple(f"me-tANS/transition_table_z_{column}.csv" for column in ("symbol", "nBits", "stateNext"))
 
@@ -124,7 +126,8 @@ class OnnxExport(Checkpoints):
 
     def _put_together(self, name: str, parts: Mapping[str, str]) -> ExportedFile:
         tensors: Tensors = {}
-        for start, file in parts.items():
+        present = {start: file for start, file in parts.items() if start != ENCODER or (self.root / file).exists()}
+        for start, file in present.items():
             match start:
                 case "quantizer.gain_unit.c":
                     tensors[GAIN] = (self._table(file) / GAIN_ONE).astype(np.float32)
@@ -138,7 +141,7 @@ class OnnxExport(Checkpoints):
                 case _:
                     model = self._parsed(file, OnnxModel)
                     tensors |= {start + _inner(name): array for name, array in model.tensors.items()}
-        digests = "".join(self._digests[file] for file in parts.values())
+        digests = "".join(self._digests[file] for file in present.values())
         return ExportedFile(name, hashlib.sha256(digests.encode()).hexdigest(), tensors, parts)
 
     def _frequencies(self, map_file: str) -> NDArray[np.int32]:

@@ -46,8 +46,10 @@ class _Refused(ValueError):
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a checkpoint file. Raises BundleError when it is absent, unreadable or too large."""
+    """The bytes of a checkpoint file. Raises BundleError when it is no regular file, unreadable or too large."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise BundleError(f"{path}: no regular file")
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:

@@ -164,6 +164,45 @@ def test_a_bundle_that_cannot_be_replaced_stays(failing: int, tmp_path: Path, mo
         assert bundle.manifest.licence == "old"
 
 
+@pytest.mark.parametrize(("old", "new"), [("zip", "a.bundle"), ("folder", "a.zip")])
+def test_a_bundle_of_the_other_form_is_replaced(old: str, new: str, tmp_path: Path) -> None:
+    written(tmp_path / {"zip": "b.zip", "folder": "b"}[old]).rename(tmp_path / new)
+    written(tmp_path / new)
+    assert [each.name for each in tmp_path.iterdir()] == [new]
+    assert (tmp_path / new).is_dir() is (old == "zip")
+    Bundle.open(tmp_path / new).close()
+
+
+@pytest.mark.parametrize("name", ["b", "b.zip"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_is_followed(name: str, exists: bool, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / name).symlink_to(tmp_path / "there" / name)
+    if exists:
+        written(tmp_path / "there" / name)
+    written(tmp_path / name)
+    assert (tmp_path / name).is_symlink() and not (tmp_path / "there" / name).is_symlink()
+    Bundle.open(tmp_path / "there" / name).close()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_link_to_itself_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    Bundle.open(written(tmp_path / "loop")).close()
+
+
+def test_the_current_folder_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConversionError) as caught:
+        BundleWriter.check_target(Path())
+    assert str(caught.value) == ".: is the current folder, which cannot be replaced"
+
+
+@pytest.mark.parametrize("suffix", ["", ".zip"])
+def test_a_bundle_may_have_a_long_name(suffix: str, tmp_path: Path) -> None:
+    Bundle.open(written(tmp_path / ("b" * 250 + suffix))).close()
+
+
 def test_what_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
@@ -336,7 +375,18 @@ def test_a_file_that_is_gone(folder: Path) -> None:
     (folder / LUMA_FILE).unlink()
     assert complaint(folder) == f"{folder / LUMA_FILE}: No such file or directory"
     (folder / LUMA_FILE).mkdir()
-    assert complaint(folder) == f"{folder / LUMA_FILE}: Is a directory"
+    assert complaint(folder) == f"{folder / LUMA_FILE}: no regular file"
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / LUMA_FILE).unlink()
+    os.mkfifo(folder / LUMA_FILE)
+    with Bundle.open(folder) as bundle:
+        monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("the pipe was opened"))
+        for read in (bundle.graph_of, bundle.graph_file):
+            with pytest.raises(BundleError) as caught:
+                read(LUMA)
+            assert str(caught.value) == f"{folder / LUMA_FILE}: no regular file"
 
 
 def test_a_zip_that_says_its_entries_lie_beyond_every_file(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import tracemalloc
 import zipfile
@@ -242,3 +243,10 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
             read_file(path)
     with pytest.raises(BundleError, match=r"text\.pth: not a PyTorch zip archive"):
         parse_state_dict(b"not a checkpoint", "text.pth")
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("the pipe was opened"))
+    with pytest.raises(BundleError, match=r"pipe\.pth: no regular file"):
+        read_file(tmp_path / "pipe.pth")

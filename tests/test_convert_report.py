@@ -6,9 +6,12 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,11 +23,14 @@ from PIL import Image
 from converters.cli import main
 from converters.quantisation.recipe import recipe_of
 from converters.report.text import report_text
+from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.encoder.encoder import Encoder
 from jpegai_mobile.encoder.options import EncodeOptions
 from jpegai_mobile.encoder.pictures import picture_from_array
+from jpegai_mobile.errors import InvalidStream
 from jpegai_mobile.runtime.default_bundle import open_bundle
 from jpegai_mobile.runtime.manifest import MANIFEST_NAME
+from jpegai_mobile.runtime.symbols import Symbols
 from tests.converter_support import part_of
 from tests.vectors import ROOT
 
@@ -144,12 +150,19 @@ def test_without_streams_symbols_are_drawn(bundle: Path, tmp_path: Path, capsys:
     assert "note: compared on symbols drawn from the model's tables" in printed
 
 
-def test_without_float32_there_is_nothing_to_compare_with(
-    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("holds", ["float16", "float32", "an encoder"])
+def test_where_there_is_nothing_to_compare_the_report_says_so(
+    holds: str, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    part = part_of(bundle, tmp_path / "b", lambda key: key.precision == "float16")
-    assert main(["report", str(part)]) == 0
-    assert "note: the bundle holds no float32 networks to compare with" in capsys.readouterr().out
+    if holds == "an encoder":
+        weights = [str(ROOT / "weights" / f"own_model1{part}.zip") for part in ("", "_encoder")]
+        words = ["--parts", "encoder", "--precision", "float32,float16"]
+        assert main([*weights, "-o", str(tmp_path / "b"), *words]) == 0
+    else:
+        part_of(bundle, tmp_path / "b", lambda key: key.precision == holds)
+    assert main(["report", str(tmp_path / "b")]) == 0
+    (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    assert note.startswith("note: nothing was compared: ")
 
 
 def with_manifest(bundle: Path, change: Callable[[dict[str, Any]], object]) -> Path:
@@ -177,6 +190,23 @@ def test_networks_that_the_catalogue_does_not_know_are_listed_with_their_bytes(
     assert list(facts["stages"][0]["stages"]) == ["hyper_decoder y", "synthesis y", "synthesis uv"]
 
 
+def test_text_that_cannot_be_printed_is_escaped(
+    bundle: Path, streams: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = part_of(bundle, tmp_path / "b", lambda key: key.precision in ("float32", "float16"))
+
+    def spoil(document: dict[str, Any]) -> None:
+        document["recipes"] = dict.fromkeys(document["recipes"], "weights=\ud800\x1b[31m")
+
+    stream = tmp_path / os.fsdecode(b"b\xff.jai")
+    shutil.copyfile(streams[0], stream)
+    words = ["report", str(with_manifest(part, spoil)), "--html", str(tmp_path / "page.html")]
+    assert main([*words, "--streams", str(stream)]) == 0
+    for text in (capsys.readouterr().out, (tmp_path / "page.html").read_text()):
+        assert "weights=\\ud800\\x1b[31m" in text and "b\\udcff.jai" in text
+        assert "\x1b" not in text
+
+
 def test_a_graph_that_is_none_is_named(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     part = part_of(bundle, tmp_path / "b", lambda key: key.precision in ("float32", "float16"))
     name, data = "hyper_decoder_uv_1.float32.tflite", b"no graph"
@@ -193,4 +223,31 @@ def test_no_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_no_stream(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(bundle), "--streams", str(tmp_path / "absent.jai")]) == 1
-    assert "absent.jai" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"jpegai-convert: {tmp_path / 'absent.jai'}: No such file or directory\n"
+
+
+def test_a_stream_that_cannot_be_decoded_is_named(
+    bundle: Path, streams: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    part = part_of(bundle, tmp_path / "b", lambda key: key.precision in ("float32", "float16"))
+    data, bad = streams[0].read_bytes(), tmp_path / "bad.jai"
+    stream = read_code_stream(data)
+    of_model_2 = write_code_stream(replace(stream, picture=replace(stream.picture, model_id=2)))
+
+    def failure() -> str:
+        assert main(["report", str(part), "--streams", str(streams[0]), str(bad)]) == 1
+        return capsys.readouterr().err
+
+    for damaged in (data[:10], data[:-20], of_model_2):  # of the headers, of the sub-streams
+        bad.write_bytes(damaged)
+        assert failure().startswith(f"jpegai-convert: {bad}: ")
+
+    def refuse(symbols: Symbols, *more: object) -> None:
+        raise InvalidStream("regions are too narrow")
+
+    bad.write_bytes(data)
+    for function in ("latent_source", "sample_of_symbols"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"converters.report.facts.{function}", refuse)
+            assert failure() == f"jpegai-convert: {streams[0]}: regions are too narrow\n"

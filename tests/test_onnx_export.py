@@ -114,6 +114,18 @@ def test_what_an_export_lacks(export: Path) -> None:
         source.read("some.pth")
 
 
+def test_an_export_needs_no_encoder_for_a_decoder(export: Path, tmp_path: Path) -> None:
+    shutil.copytree(export, tmp_path / "lean", copy_function=os.symlink)
+    for file in (tmp_path / "lean").rglob("hyper_encoder.onnx"):
+        file.unlink()
+    source = OnnxExport(tmp_path / "lean")
+    decoder, encoder = (Selection([1], ["sop"], ["float32"], [part]) for part in ("decoder", "encoder"))
+    assert bundle(source, decoder, tmp_path / "a") == bundle(OnnxExport(export), decoder, tmp_path / "b")
+    assert not any("hyper_encoder" in file for file in source.sources)
+    with pytest.raises(BundleError, match=rf"{COMMON}/hyper_encoder\.onnx: tensor 'conv1\.weight' is missing"):
+        convert(source, encoder)
+
+
 @pytest.mark.parametrize("name", DATA_TYPES)
 @pytest.mark.parametrize("shape", [(), (0,), (5,), (2, 3, 4, 1)])
 def test_every_type_and_shape_comes_back(name: str, shape: tuple[int, ...]) -> None:

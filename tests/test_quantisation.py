@@ -292,6 +292,36 @@ def test_streams_that_calibrate_are_named(tmp_path: Path, monkeypatch: pytest.Mo
     assert (calibration.kind, list(calibration.files)) == (FROM_FILES, ["b/07.jai", "d/07.jai"])
 
 
+@pytest.mark.parametrize(
+    ("file", "lacking", "has_encoder"),
+    [
+        (None, "", False),
+        ("a.jai", "", False),
+        ("a.png", "", True),
+        ("a.png", "VM_bop/encoder_UV_0.012.pth", False),
+    ],
+)
+def test_calibration_takes_the_encoder_only_for_pictures(
+    file: str | None, lacking: str, has_encoder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_checkpoints(WEIGHTS, WEIGHTS.with_name("own_model1_encoder.zip"))
+    held = source.holds
+    monkeypatch.setattr(source, "holds", lambda name: name != lacking and held(name))
+    taken: set[str] = set()
+
+    def calibrate(bundle: Bundle, model: int, folder: Path | None) -> None:
+        taken.update(key.network for key in bundle.manifest.networks)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("converters.convert.calibrate", calibrate)
+    if file is not None:
+        (tmp_path / file).write_bytes(b"")
+    with pytest.raises(KeyboardInterrupt):
+        convert(source, Selection([1], [], ["int8w"], ["decoder"]), None if file is None else tmp_path)
+    assert taken >= {"hyper_decoder", "context_model"}
+    assert taken.issuperset({"analysis", "hyper_encoder"}) is has_encoder
+
+
 def test_calibration_data_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def failure(*more: Path) -> str:
         options = ["--precision", "int8", "--operating-points", "sop", "--calibration", str(tmp_path)]
@@ -313,8 +343,20 @@ def test_calibration_data_that_cannot_be_used(tmp_path: Path, capsys: pytest.Cap
     )
     picture.unlink()
     picture.mkdir()
-    assert failure() == f"jpegai-convert: {picture}: Is a directory\n"
+    assert failure() == f"jpegai-convert: {picture}: no regular file\n"
     assert not (tmp_path / "bundle").exists()
+
+
+def test_without_threadpoolctl_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    graph = build("synthesis", "y", "sop")
+    with pytest.raises(
+        ConversionError, match=r"calibration needs threadpoolctl: pip install 'jpegai-mobile\[convert\]'"
+    ):
+        quantise(graph, random_parameters(graph), Recipe("int8", rounding="feedback"), samples_of(graph))
+    script = "import sys, converters.cli; print('threadpoolctl' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_a_broken_weight_is_named() -> None:

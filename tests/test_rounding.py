@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from converters.errors import ConversionError
 from converters.quantisation.linear import LinearForm
 from converters.quantisation.quantise import quantise
 from converters.quantisation.recipe import Recipe, recipe_of
@@ -106,6 +107,16 @@ def test_inputs_that_are_always_zero() -> None:
     rounded = round_weights(graph, parameters, {}, dead)
     assert all(np.isfinite(values).all() for values in rounded.parameters.values())
     assert np.abs(rounded.parameters["first.weight"] - parameters["first.weight"]).max() < 0.01
+
+
+@pytest.mark.parametrize("factor", [1e30, np.inf])
+def test_scales_that_float16_does_not_hold_are_refused_by_name(factor: float) -> None:
+    graph, parameters = chain(), random_parameters(chain())
+    with np.errstate(invalid="ignore"):
+        parameters["second.weight"] *= np.float32(factor)
+        with pytest.raises(ConversionError) as caught:
+            round_weights(graph, parameters, {}, correlated(1))
+    assert str(caught.value) == "small: the scale of parameter second.weight does not fit float16"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from converters.quantisation.affine import weight_scales, weight_steps
+from converters.errors import ConversionError
+from converters.quantisation.affine import Affine, weight_scales, weight_steps
 from converters.quantisation.scheme import Scheme
 from converters.tflite.emitter import emit_tflite
 from jpegai_mobile.networks.catalogue import BUILDERS, NetworkKey
@@ -13,10 +14,18 @@ from jpegai_mobile.networks.evaluate import evaluate
 from jpegai_mobile.networks.folding import fold
 from jpegai_mobile.networks.graph import Conv2d, Graph, TransposedConv2d
 from jpegai_mobile.runtime.network_runner import NetworkRunner
-from tests.converter_support import Array, last_channel, random_inputs, random_parameters, runs_as_one_delegate
+from tests.converter_support import (
+    Array,
+    last_channel,
+    random_inputs,
+    random_parameters,
+    runs_as_one_delegate,
+    small_graph,
+)
 
 TILE = (65, 67)
 STORED_BYTES = {"float16": 2, "int8": 1}
+CONV = Conv2d(output="c", inputs=("x",), weight="c.weight", bias="c.bias", in_channels=4, out_channels=4, kernel=(1, 1))
 
 
 def rounded(graph: Graph, parameters: dict[str, Array], store: str) -> dict[str, Array]:
@@ -57,3 +66,36 @@ def test_equals_the_evaluator_with_rounded_weights(key: NetworkKey, store: str) 
     assert runs_as_one_delegate(runner)
     as_float32 = len(emit_tflite(graph, parameters))
     assert len(tflite) < 1.05 * as_float32 * STORED_BYTES[store] / 4 + 120_000
+
+
+def test_weights_that_float16_does_not_hold_are_refused_by_name() -> None:
+    graph = small_graph(CONV)
+    parameters = {"c.weight": np.full((4, 4, 1, 1), 70000, np.float32), "c.bias": np.full(4, 70000, np.float32)}
+    emit_tflite(graph, parameters)
+    with pytest.raises(ConversionError) as caught:
+        emit_tflite(graph, parameters, Scheme("float16"))
+    assert str(caught.value) == "small: parameter c.weight does not fit float16"
+
+
+@pytest.mark.parametrize("scales", [None, np.full(4, 2**-24, np.float32)], ids=["nearest", "given"])
+def test_a_dead_channel_keeps_its_bias_in_int8(scales: Array | None) -> None:
+    """Its weights, next to nothing, would have a grid on which the bias has more steps than 32 bits hold."""
+    graph = small_graph(CONV)
+    weight = np.random.default_rng(0).standard_normal((4, 4, 1, 1)).astype(np.float32)
+    weight[2] = 1e-7
+    bias = np.array([0, 0.5, 3.5, -1], np.float32)
+    given = {} if scales is None else {"c.weight": np.maximum(weight_scales(weight, 0), scales)}
+    scheme = Scheme("int8", {"x": Affine(1 / 64, 0), "c": Affine(1 / 16, 0)}, given)
+    runner = NetworkRunner(emit_tflite(graph, {"c.weight": weight, "c.bias": bias}, scheme))
+    inputs = {"x": np.random.default_rng(1).uniform(-1, 1, (4, 4, 4)).astype(np.float32)}
+    output = runner.run(last_channel(inputs))["c"]
+    exact = np.einsum("oi,irc->rco", weight[:, :, 0, 0], inputs["x"]) + bias
+    assert np.all(output[..., 2] == 3.5)
+    assert np.abs(output - exact).max() < 1.5 / 16
+
+
+def test_a_bias_that_no_int8_grid_holds_is_named() -> None:
+    parameters = {"c.weight": np.ones((4, 4, 1, 1), np.float32), "c.bias": np.full(4, 1e38, np.float32)}
+    scheme = Scheme("int8", {"x": Affine(1e-20, 0), "c": Affine(1.0, 0)})
+    with pytest.raises(ConversionError, match="small: c_int8: a bias is too large for the int8 grids around it"):
+        emit_tflite(small_graph(CONV), parameters, scheme)

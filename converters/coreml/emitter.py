@@ -52,6 +52,7 @@ from jpegai_mobile.networks.graph import (
 from jpegai_mobile.runtime.network_runner import mask_name
 
 from ..errors import ConversionError
+from ..float_types import fitting
 from ..masking import Mask
 from ..quantisation.affine import Affine
 from ..quantisation.equalisation import scales_channels
@@ -317,11 +318,7 @@ class _Emitter:
 
     def floats(self, values: NDArray[np.float32], key: str) -> NDArray[np.floating]:
         """A constant in the type of the tensors."""
-        with np.errstate(over="ignore"):
-            numbers: NDArray[np.floating] = values.astype(self.number_type)
-        if not np.isfinite(numbers).all():
-            raise ConversionError(f"{self.graph.name}: parameter {key} does not fit {numbers.dtype}")
-        return numbers
+        return fitting(values, self.number_type, f"{self.graph.name}: parameter {key}")
 
 
 def _check_tiles(tiles: Sequence[int]) -> None:

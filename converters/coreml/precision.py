@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..float_types import not_below
+
 FLOATS: dict[str, type[np.float16] | type[np.float32]] = {
     "float32": np.float32,
     "float16": np.float16,
@@ -23,13 +25,6 @@ def quantised_weight(
     `scales` are float16 numbers on whose grids the weight lies, or None where it is still to be rounded.
     """
     others = tuple(other for other in range(weight.ndim) if other != axis)
-    scale = _rounded_up(np.abs(weight).max(axis=others) / 127, floats) if scales is None else scales.astype(floats)
+    scale = not_below(np.abs(weight).max(axis=others) / 127, floats) if scales is None else scales.astype(floats)
     steps = np.clip(np.rint(weight / np.expand_dims(scale.astype(np.float64), others)), -127, 127)
     return steps.astype(np.int8), scale
-
-
-def _rounded_up(values: NDArray[np.floating], floats: type[np.floating]) -> NDArray[np.floating]:
-    """`values` in type `floats`, not smaller, and 1 instead of 0: no number may overflow its int8."""
-    rounded = values.astype(floats)
-    rounded = np.where(rounded < values, np.nextafter(rounded, floats(np.inf)), rounded)
-    return np.where(values > 0, rounded, floats(1))

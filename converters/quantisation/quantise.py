@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from jpegai_mobile.networks.evaluate import evaluate
 from jpegai_mobile.networks.folding import fold
 from jpegai_mobile.networks.graph import Concat, Conv2d, Graph, Multiply, PixelShuffle, Relu6, SliceChannels
 from jpegai_mobile.networks.shapes import tensor_shapes
 
+from ..errors import ConversionError
 from ..masking import Mask, replace_crops_by_masks
 from ..tflite.fusion import Step, fuse
 from ..tflite.operators import Activation
@@ -51,8 +52,18 @@ def quantise(
     graph, values = fold(graph, parameters)
     if not recipe.needs_samples:
         return graph, values, Scheme(recipe.weights)
-    with threadpool_limits(1, user_api="blas"):
+    with _one_thread():
         return _calibrated(graph, values, recipe, samples)
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Linear algebra on one thread; raises ConversionError when the package for that is not installed."""
+    try:
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    except ModuleNotFoundError as error:
+        raise ConversionError("calibration needs threadpoolctl: pip install 'jpegai-mobile[convert]'") from error
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 def _calibrated(

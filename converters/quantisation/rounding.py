@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from jpegai_mobile.networks.graph import Conv2d, Graph, Node, TransposedConv2d
 
+from ..float_types import fitting, not_below
 from .affine import LARGEST_WEIGHT, Affine
 from .equalisation import scales_channels
 from .linear import Convolution, LinearForm
@@ -51,7 +52,8 @@ def round_weights(
 ) -> RoundedWeights:
     """The network with the weights of its convolutions rounded; `grids` are those of its int8 activations.
 
-    Every convolution has a bias afterwards. Factors per channel (equalisations) are left as they are.
+    Every convolution has a bias afterwards. Factors per channel (equalisations) are left as they are. Raises
+    ConversionError, naming the weight, where its scales are no float16 numbers.
     """
     values = dict(parameters)
     scales: dict[str, Floats] = {}
@@ -64,7 +66,7 @@ def round_weights(
             key = node.bias or f"{node.weight}:bias"
             bias = values.get(key, np.zeros(node.out_channels, np.float32))
             values[node.weight], values[key], scales[node.weight] = _rounded(
-                node, values[node.weight], bias, statistics
+                node, values[node.weight], bias, statistics, f"{graph.name}: the scale of parameter {node.weight}"
             )
             rounded = replace(node, bias=key)
         run.advance(node, rounded, values)
@@ -114,15 +116,18 @@ def _statistics(node: Convolution, inputs: Iterable[tuple[Floats, Floats]]) -> _
     )  # fmt: skip
 
 
-def _rounded(node: Convolution, weight: Floats, bias: Floats, statistics: _Statistics) -> tuple[Floats, Floats, Floats]:
-    """Weight and bias in checkpoint layout, and the scale [out] of every output channel."""
+def _rounded(
+    node: Convolution, weight: Floats, bias: Floats, statistics: _Statistics, what: str
+) -> tuple[Floats, Floats, Floats]:
+    """Weight and bias in checkpoint layout, and the scale [out] of every output channel, `what` in errors."""
     form = LinearForm(node)
     exact = form.matrix(weight).astype(np.float64)
     channels = form.channels()
     targets = np.stack([_nearest(*each) for each in zip(exact, statistics.cross, statistics.own, strict=True)])
     largest = np.zeros(node.out_channels)
     np.maximum.at(largest, channels.ravel(), np.abs(targets).max(axis=2).ravel())
-    scales = _float16_not_below(largest / LARGEST_WEIGHT)
+    # Every target can store float16.
+    scales = fitting(not_below(largest / LARGEST_WEIGHT, np.float16), np.float16, what).astype(np.float64)
     rounded = np.empty_like(exact)
     shift = np.zeros(node.out_channels)
     rows_per_channel = channels.size // node.out_channels
@@ -166,10 +171,3 @@ def _with_feedback(target: Doubles, scale: Doubles, own: Doubles) -> Doubles:
 
 def _damping(own: Doubles) -> float:
     return DAMPING * float(np.mean(np.diag(own))) or 1.0
-
-
-def _float16_not_below(values: Doubles) -> Doubles:
-    """The next float16 numbers, 1 instead of 0: scales that every target can store."""
-    near = values.astype(np.float16)
-    rounded = np.where(near < values, np.nextafter(near, np.float16(np.inf)), near)
-    return np.where(values > 0, rounded, np.float16(1)).astype(np.float64)

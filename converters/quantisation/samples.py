@@ -84,7 +84,7 @@ def calibrate(bundle: Bundle, model: int, folder: Path | None) -> tuple[list[Sam
     networks = ModelNetworks(bundle, model, ANY_OPERATING_POINT, "float32", 1)
     if folder is None:
         return list(_drawn_samples(networks)), Calibration(FROM_MODEL, {})
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    paths = _files_in(folder)
     if not paths:
         raise ConversionError(f"{folder}: no folder with pictures or code streams ({', '.join(sorted(SUFFIXES))})")
     fitting = [path for path in paths if not _is_stream(path) or _model_of(path) == model]
@@ -95,19 +95,29 @@ def calibrate(bundle: Bundle, model: int, folder: Path | None) -> tuple[list[Sam
     for number, path in enumerate(fitting[:: -(-len(fitting) // MAX_FILES)]):
         data = read_file(path)
         stream = data if _is_stream(path) else _encoded(encoder, model, data, path, BETAS[number % len(BETAS)])
-        with _named(path):
+        with named(path):
             samples.append(_sample_of_stream(stream, networks))
         files[path.relative_to(folder).as_posix()] = hashlib.sha256(data).hexdigest()
     return samples, Calibration(FROM_FILES, files)
 
 
+def holds_pictures(folder: Path) -> bool:
+    """Whether `calibrate` needs the encoder's networks for some of the files in a folder."""
+    return not all(map(_is_stream, _files_in(folder)))
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Pictures and code streams; none where it is no folder."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+
+
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """What is wrong with a file is said of it."""
+def named(where: Path | str) -> Iterator[None]:
+    """What is wrong with a file, or with what was drawn instead, is said of it."""
     try:
         yield
     except JpegAiError as error:
-        raise ConversionError(f"{path}: {error}") from error
+        raise ConversionError(f"{where}: {error}") from error
 
 
 def _is_stream(path: Path) -> bool:
@@ -117,7 +127,7 @@ def _is_stream(path: Path) -> bool:
 def _model_of(path: Path) -> int:
     """The model that a code stream was made with."""
     data = read_file(path)
-    with _named(path):
+    with named(path):
         return read_code_stream(data).picture.model_id
 
 
@@ -136,7 +146,7 @@ def _encoded(encoder: Encoder, model: int, data: bytes, path: Path, beta: int) -
     whole = picture_from_bytes(data, str(path), "white")
     top, left = ((max(length - WINDOW, 0) // 2) for length in whole.size)
     middle = picture_from_array(whole.samples[top : top + WINDOW, left : left + WINDOW])
-    with _named(path):
+    with named(path):
         return encoder.encode(middle, EncodeOptions(model=model, beta_displacement=beta)).data
 
 

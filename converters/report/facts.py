@@ -34,9 +34,9 @@ from jpegai_mobile.runtime.manifest import NetworkKey
 from jpegai_mobile.runtime.model_networks import ModelNetworks
 from jpegai_mobile.runtime.network_runner import AUTHORED_EXTENT, NetworkRunner
 from jpegai_mobile.runtime.symbols import Symbols
+from jpegai_mobile.text import printable
 
-from ..quantisation.samples import WINDOW, drawn_symbols, sample_of_symbols
-from ..state_dict import read_file
+from ..quantisation.samples import WINDOW, drawn_symbols, named, sample_of_symbols
 
 Facts = dict[str, Any]
 Array = NDArray[np.float32]
@@ -54,6 +54,8 @@ LARGEST_DIFFERENCE = 8
 class _Picture:
     """What decodes are compared on."""
 
+    where: str
+    """How errors name it: the path of its code stream."""
     name: str
     bits_per_sample: float | None
     """Of its code stream; None for symbols that were drawn."""
@@ -65,21 +67,17 @@ class _Picture:
 def bundle_facts(bundle: Bundle, streams: Sequence[Path]) -> Facts:
     """Look into a bundle; `streams` are code streams to compare decodes on, else symbols are drawn.
 
-    Raises BundleError or InvalidStream when a file of the bundle or a stream is damaged.
+    Raises BundleError when a file of the bundle is damaged, OSError or ConversionError, naming it, for a stream that
+    cannot be read or decoded.
     """
-    has_exact = EXACT in bundle.precisions()
-    pictures = list(_pictures(bundle, streams)) if has_exact else []
+    pictures = list(_pictures(bundle, streams)) if EXACT in bundle.precisions() else []
+    files, quality = list(_files(bundle, pictures)), list(_quality(bundle, pictures))
     notes = []
-    if not has_exact:
-        notes.append("the bundle holds no float32 networks to compare with")
+    if not quality:
+        notes.append("nothing was compared: that takes a decoder's TFLite networks in float32 and in another precision")
     elif not streams:
         notes.append("compared on symbols drawn from the model's tables; --streams takes code streams of several rates")
-    return {
-        "files": list(_files(bundle, pictures)),
-        "stages": list(_stages(bundle)),
-        "quality": list(_quality(bundle, pictures)),
-        "notes": notes,
-    }
+    return {"files": files, "stages": list(_stages(bundle)), "quality": quality, "notes": notes}
 
 
 def _files(bundle: Bundle, pictures: Sequence[_Picture]) -> Iterator[Facts]:
@@ -96,7 +94,7 @@ def _files(bundle: Bundle, pictures: Sequence[_Picture]) -> Iterator[Facts]:
         if name in keys:
             graph = build(*_topology(keys[name]))
             entry |= {
-                "recipe": manifest.recipes.get(name, ""),
+                "recipe": printable(manifest.recipes.get(name, "")),
                 "parameters": parameter_count(graph),
                 "kmac_per_sample": round(kmac_per_sample(graph), 3),
                 "activation_bytes": {patch: activation_bytes(graph, (patch, patch)) for patch in PATCHES},
@@ -152,24 +150,29 @@ def _pictures(bundle: Bundle, streams: Sequence[Path]) -> Iterator[_Picture]:
         for model in bundle.models():
             yield _drawn_picture(bundle, model)
     for path in streams:
-        data = read_file(path)
-        stream = read_code_stream(data)
-        packed = bundle.entropy_model_bytes(stream.picture.model_id)
-        symbols = Symbols(stream.picture, EntropyModel.from_bytes(packed), run_symbol_decoding(data, stream, packed))
+        data = path.read_bytes()
+        with named(path):
+            stream = read_code_stream(data)
+            tables = bundle.entropy_model_bytes(stream.picture.model_id)
+            decoded = run_symbol_decoding(data, stream, tables)
+        symbols = Symbols(stream.picture, EntropyModel.from_bytes(tables), decoded)
         bits = round(8 * len(data) / (stream.picture.height * stream.picture.width), 4)
-        yield _Picture(path.name, bits, symbols, stream.tools, operating_points(stream.picture))
+        points = operating_points(stream.picture)
+        yield _Picture(str(path), printable(path.name), bits, symbols, stream.tools, points)
 
 
 def _drawn_picture(bundle: Bundle, model: int) -> _Picture:
     (symbols,) = drawn_symbols(EntropyModel.from_bytes(bundle.entropy_model_bytes(model)), model, 1)
-    return _Picture(f"drawn from model {model}", None, symbols, ToolHeader(), bundle.operating_points())
+    name = f"drawn from model {model}"
+    return _Picture(name, name, None, symbols, ToolHeader(), bundle.operating_points())
 
 
 def _planes(bundle: Bundle, picture: _Picture, point: str, precision: str) -> Array:
     """Y, U, V [row, column, 3] before filters, 0..255, each picture as one tile."""
     header = picture.symbols.picture
     networks = ModelNetworks(bundle, header.model_id, point, precision, 1)
-    latents = latent_source(picture.symbols, picture.tools, networks)
+    with named(picture.where):
+        latents = latent_source(picture.symbols, picture.tools, networks)
     luma, chroma = latents.window(Rectangle(0, 0, *header.sizes.latent))
     extent = (header.height, header.width)
     y = networks.synthesis_luma(luma, extent)[..., np.newaxis]
@@ -202,11 +205,14 @@ def _tensor_quality(bundle: Bundle, key: NetworkKey, pictures: Sequence[_Picture
     networks = ModelNetworks(bundle, key.model, key.operating_point or "bop", EXACT, 1)
     fitting = (each for each in pictures if _holds_a_window(each, key.model))
     picture = next(fitting, None) or _drawn_picture(bundle, key.model)
-    sample = sample_of_symbols(picture.symbols, picture.tools, networks)
+    with named(picture.where):
+        sample = sample_of_symbols(picture.symbols, picture.tools, networks)
     inputs, _ = sample.of(key.network, key.component)
     exact, ours = (_all_tensors(bundle.graph_of(each), inputs) for each in (exact_key, key))
     shared = [name for name in ours if name in exact and ours[name].shape == exact[name].shape and name not in inputs]
-    facts = [{"tensor": name, "sqnr_db": _sqnr(exact[name], ours[name])} for name in shared if np.any(exact[name])]
+    facts = [
+        {"tensor": printable(name), "sqnr_db": _sqnr(exact[name], ours[name])} for name in shared if np.any(exact[name])
+    ]
     return sorted(facts, key=lambda fact: math.inf if fact["sqnr_db"] is None else float(fact["sqnr_db"]))
 
 

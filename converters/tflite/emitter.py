@@ -37,7 +37,7 @@ from jpegai_mobile.runtime.network_runner import AUTHORED_EXTENT, mask_name
 
 from ..errors import ConversionError
 from ..masking import Mask, replace_crops_by_masks
-from ..quantisation.affine import INTEGERS, Affine
+from ..quantisation.affine import INTEGERS, Affine, weight_scales
 from ..quantisation.scheme import FLOAT32, Scheme
 from .attention import channel_attention, layer_norm
 from .filters import (
@@ -54,6 +54,7 @@ from .precision import WEIGHT_STORES, int8_weight
 
 _MOVES_SAMPLES = (PixelShuffle, SliceChannels)
 _LARGEST_BIAS = 1 << 30
+"""Steps of the bias of an int8 convolution: as many again are left for what is summed in 32 bits."""
 _WIDENED_CHANNELS = 32
 """Channels of an int8 tensor that are in float32 at a time, where a product of such is all that is wanted of them."""
 
@@ -61,8 +62,8 @@ _WIDENED_CHANNELS = 32
 def emit_tflite(graph: Graph, parameters: Mapping[str, NDArray[Any]], scheme: Scheme = FLOAT32) -> bytes:
     """The TFLite file of `graph`, numbers stored as `scheme` says.
 
-    `parameters` are all that the graph names, in checkpoint layout and shape. Raises ConversionError for a bias that is
-    too large for its grid, and for a construct with no TFLite form.
+    `parameters` are all that the graph names, in checkpoint layout and shape. Raises ConversionError for a parameter
+    that is too large, and for a construct with no TFLite form.
     """
     return _Emitter(graph, parameters, scheme).emit()
 
@@ -334,11 +335,16 @@ class _Emitter:
             store = WEIGHT_STORES[self.scheme.weights]
             weight = store(self.operators, node.weight, filters, axis, scales)
             return weight, self.builder.constant(f"{name}_bias", bias)
-        weight, grid = int8_weight(self.builder, node.weight, filters, axis, scales)
-        bias_scales = grid.scales * np.float32(source.affine.scale)
-        steps = np.rint(bias / bias_scales.astype(np.float64))
-        if np.abs(steps).max() > _LARGEST_BIAS:
+        source_scale = np.float32(source.affine.scale)
+        with np.errstate(over="ignore"):
+            # Where a bias has more steps, the weights beside it are next to nothing: coarser ones change no output.
+            least = np.abs(bias) / (source_scale * _LARGEST_BIAS)
+            scales = np.maximum(weight_scales(filters, axis) if scales is None else scales, least)
+            bias_scales = scales * source_scale
+        if not np.all((bias_scales > 0) & np.isfinite(bias_scales)):
             raise ConversionError(f"{self.graph.name}: {name}: a bias is too large for the int8 grids around it")
+        weight = int8_weight(self.builder, node.weight, filters, axis, scales)
+        steps = np.rint(bias / bias_scales.astype(np.float64))
         quantised = self.builder.constant(f"{name}_bias", steps.astype(np.int32), Quantisation(bias_scales))
         return weight, quantised
 

@@ -43,6 +43,7 @@ class ModelBuilder:
     """Collects tensors and operators in execution order; `finish` gives the file."""
 
     def __init__(self, name: str) -> None:
+        self.name = name
         self._graph = schema.SubGraphT()
         self._graph.name = name
         self._graph.tensors = []

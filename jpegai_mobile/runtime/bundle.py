@@ -248,8 +248,11 @@ class _Folder:
         self._path = path
 
     def chunks(self, name: str, size: int) -> Iterator[bytes]:
+        path = self._path / name
         try:
-            with (self._path / name).open("rb") as file:
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise BundleError(f"{path}: no regular file")
+            with path.open("rb") as file:
                 yield from _pieces(file, size)
         except OSError as error:
             raise BundleError(f"{self.where(name)}: {error.strerror or 'cannot be read'}") from error
