@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..runtime.decoder import choose_precision
 from ..runtime.dequantise import channel_scalers
 from ..runtime.entropy_engine import EntropyOptions, run_symbol_decoding
 from ..runtime.latent_source import LatentSource, latent_source
-from ..runtime.model_networks import ModelNetworks
+from ..runtime.model_networks import LastNetworks, ModelNetworks
 from ..runtime.progress import Advance, Listener, Progress, unheard
 from ..runtime.symbols import Symbols
 from .analysis import ComponentAnalysis, analyse
@@ -78,7 +78,9 @@ class Encoder:
     """Encodes pictures with one bundle, one thread at a time; prepared networks are kept for the next picture."""
 
     bundle: Bundle
-    _decoders: dict[tuple[int, str, str, int], ModelNetworks] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._decoder = LastNetworks(self.bundle)
 
     def encode(
         self,
@@ -122,7 +124,7 @@ class Encoder:
         if options.weighs_rate:
             refinement = Refinement(networks, self._synthesis(options.operating_point), progress)
         quality_map = None if roi is None else quality_map_of(roi, header.sizes.latent, options.roi_strength)
-        decoder = self._decoder(model, precision, options)
+        decoder = self._decoder.of(model, options.operating_point, precision, options.num_threads, True)
         return Coding(header, options, beta, tables, analysis, decoder, progress, quality_map, verification, refinement)
 
     def _synthesis(self, operating_point: str) -> str:
@@ -147,11 +149,6 @@ class Encoder:
             position = position_of_quality(DEFAULT_QUALITY if options.quality is None else options.quality)
         model = nearest_model(position, models)
         return model, displacement(position, model)
-
-    def _decoder(self, model: int, precision: str, options: EncodeOptions) -> ModelNetworks:
-        """The networks of the decoder that the encoder runs too."""
-        key = (model, options.operating_point, precision, options.num_threads)
-        return self._decoders.setdefault(key, ModelNetworks(self.bundle, *key, one_stage_at_a_time=True))
 
 
 def _writes_filters(options: EncodeOptions, header: PictureHeader) -> bool:

@@ -18,7 +18,7 @@ from .bundle import Bundle
 from .entropy_engine import ENGINES, EntropyOptions, run_symbol_decoding
 from .manifest import PRECISIONS
 from .memory_budget import NO_LIMIT, plan_decode
-from .model_networks import ModelNetworks
+from .model_networks import LastNetworks
 from .progress import Listener
 from .reconstruction import Reconstruction, samples_are_independent, skipped_regions
 from .symbols import Symbols
@@ -93,9 +93,10 @@ class Decoder:
     """
 
     bundle: Bundle
-    _networks: dict[tuple[int, str, str, int, bool], ModelNetworks] = field(default_factory=dict)
-    """Of the last picture; others would not be counted in a memory limit."""
     _entropy_models: dict[int, tuple[bytes, EntropyModel]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._networks = LastNetworks(self.bundle)
 
     def decode(
         self, data: bytes, options: DecodeOptions | None = None, progress: Listener | None = None
@@ -145,7 +146,7 @@ class Decoder:
         )
         decoded = run_symbol_decoding(data, stream, tables, entropy)
         symbols = Symbols(stream.picture, model, decoded)
-        networks = self._networks_of(model_id, point, precision, options.num_threads, plan.lean)
+        networks = self._networks.of(model_id, point, precision, options.num_threads, plan.lean)
         return Reconstruction(stream, symbols, networks, plan.patch, plan.parts, region, skipped)
 
     def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:
@@ -156,17 +157,6 @@ class Decoder:
             note = f"decoded at operating point {used}; the model bundle does not hold {first}, which comes first"
             return (note, *reconstruction.notes)
         return reconstruction.notes
-
-    def _networks_of(
-        self, model_id: int, operating_point: str, precision: str, num_threads: int, lean: bool
-    ) -> ModelNetworks:
-        """The networks of a picture, after all others were dropped."""
-        kind = (model_id, operating_point, precision, num_threads, lean)
-        if kind not in self._networks:
-            for networks in self._networks.values():
-                networks.release()
-            self._networks = {kind: ModelNetworks(self.bundle, *kind)}
-        return self._networks[kind]
 
     def _entropy_model(self, model_id: int) -> tuple[bytes, EntropyModel]:
         """The integer tables of a model, as they are stored and parsed."""

@@ -96,3 +96,23 @@ class ModelNetworks:
             runner.close()
         self._prepared.clear()
         give_back_freed_memory()
+
+
+@dataclass(eq=False)
+class LastNetworks:
+    """The networks of the last picture, for the next one of the same kind; others would not be counted in a limit."""
+
+    bundle: Bundle
+    _last: ModelNetworks | None = None
+    _kind: tuple[int, str, str, int, bool] | None = None
+
+    def of(
+        self, model_id: int, operating_point: str, precision: str, num_threads: int, one_stage_at_a_time: bool
+    ) -> ModelNetworks:
+        """Networks as `ModelNetworks` takes them; those of another kind are dropped before."""
+        kind = (model_id, operating_point, precision, num_threads, one_stage_at_a_time)
+        if self._last is None or kind != self._kind:
+            if self._last is not None:
+                self._last.release()
+            self._last, self._kind = ModelNetworks(self.bundle, *kind), kind
+        return self._last
