@@ -27,9 +27,10 @@ demo: $(INSTALLED)
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
-# Needs PyTorch and onnxruntime, some gigabytes of them. `make test` skips these tests where they are not installed.
+# Needs PyTorch and onnxruntime, some gigabytes of them, and the rivals of `benchmarks.rate_distortion`.
+# `make test` skips the tests whose packages are not installed.
 test-training: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,bench,rivals]'
 	$(BIN)/mypy training
 	$(BIN)/python -m pytest $(wildcard tests/test_training_*.py) tests/test_rate_distortion.py tests/test_bench_scripts.py
 

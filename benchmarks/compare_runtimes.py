@@ -13,6 +13,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 
@@ -20,8 +21,6 @@ import numpy as np
 
 from benchmarks.command import command_of
 from benchmarks.rivals.networks import MakeSession, RivalNetworks
-from benchmarks.rivals.onnx_runtime import OnnxSession
-from benchmarks.rivals.pytorch import ContiguousPytorchSession, PytorchSession
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.bench.results import write_result
 from jpegai_mobile.bench.stages import ENTROPY, NETWORKS, REST, StageClock, decode_to_nowhere, reconstruct_to_nowhere
@@ -31,11 +30,12 @@ from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.memory_budget import NO_LIMIT
 from jpegai_mobile.runtime.reconstruction import Reconstruction
 
-RIVALS: dict[str, MakeSession] = {
-    "onnxruntime": OnnxSession,
-    "pytorch channels_last": PytorchSession,
-    "pytorch contiguous": ContiguousPytorchSession,
+RIVALS = {
+    "onnxruntime": ("onnx_runtime", "OnnxSession"),
+    "pytorch channels_last": ("pytorch", "PytorchSession"),
+    "pytorch contiguous": ("pytorch", "ContiguousPytorchSession"),
 }
+"""Module of `benchmarks.rivals` and class of its sessions, by the name of a runtime."""
 LARGEST_DIFFERENCE = 0.05
 """Of a sample 0..255 between two runtimes in float32."""
 HEADER = (
@@ -87,6 +87,13 @@ def ours(bundle: Bundle, data: bytes, point: str, precision: str, threads: int, 
     return Contender("jpegai-mobile", point, precision, window, lambda: decode_to_nowhere(decoder, data, options))
 
 
+def session_of(name: str) -> MakeSession:
+    """What prepares networks in a runtime of `RIVALS`, which has to be installed."""
+    module, session = RIVALS[name]
+    make: MakeSession = getattr(import_module(f"benchmarks.rivals.{module}"), session)
+    return make
+
+
 def rival(decoder: Decoder, data: bytes, name: str, networks: RivalNetworks) -> Contender:
     """The decoder with the networks of another runtime."""
     options = _unlimited(networks.operating_point)
@@ -132,7 +139,7 @@ def measure_stream(path: Path, options: argparse.Namespace, bundle: Bundle) -> l
     decoder = Decoder(bundle)
     first = decoder.reconstruct(data, _unlimited("bop"))
     for name in options.rivals.split(","):
-        networks = RivalNetworks(first.networks, options.weights, RIVALS[name], options.threads)
+        networks = RivalNetworks(first.networks, options.weights, session_of(name), options.threads)
         check_pictures_are_equal(decoder, data, networks, name)
         contenders.append(rival(decoder, data, name, networks))
     for contender in contenders:

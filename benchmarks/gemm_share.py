@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from benchmarks.command import command_of
 from jpegai_mobile import open_bundle
@@ -33,7 +32,10 @@ HEADER = ("what", "precision", "multiplications", "cpu_ms", "gmac_per_second", "
 
 
 def products() -> dict[tuple[str, str], Callable[[], object]]:
-    """Matrix products by what and precision."""
+    """Matrix products by what and precision, in one thread."""
+    import torch  # not before the command line is known to be sound
+
+    torch.set_num_threads(1)
     floats = torch.rand(SIZE, SIZE), torch.rand(SIZE, SIZE)
     arrays = [values.numpy() for values in floats]
     integers = tuple(torch.randint(-128, 128, (SIZE, SIZE), dtype=torch.int8) for _ in range(2))
@@ -51,7 +53,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    torch.set_num_threads(1)
     extent = (16 * WINDOW[0], 16 * WINDOW[1])
     latents = np.random.default_rng(1).normal(size=(*WINDOW, 256)).astype(np.float32)
     runs = products()

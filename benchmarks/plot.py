@@ -5,6 +5,7 @@ python -m benchmarks.plot
 
 from __future__ import annotations
 
+import argparse
 import csv
 from collections.abc import Sequence
 from html import escape
@@ -103,6 +104,7 @@ def _value(bar: Bar) -> float:
 
 def main() -> None:
     """Write all plots."""
+    argparse.ArgumentParser(prog="python -m benchmarks.plot", description=__doc__).parse_args()
     for plot in (runtimes, runtimes_avx2, scaling, memory):
         (RESULTS / f"{plot.__name__}.svg").write_text(plot())
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
-import numpy as np
 from PIL import Image, ImageFile
 
 from .codestream.heif import code_stream_of, is_heif
@@ -26,11 +25,10 @@ from .encoder.encoder import Encoder
 from .encoder.options import EncodeOptions
 from .encoder.pictures import mask_of, source_picture
 from .errors import EncodeWarning, InvalidStream, JpegAiError, LimitExceeded, Unsupported
-from .image.planes import join_bands
+from .image.colour import Samples
 from .image.scaling import FACTORS, scaled_size
-from .native.samples import yuv_to_rgb
 from .runtime.bundle import Bundle
-from .runtime.decoder import DecodeOptions, Decoder
+from .runtime.decoder import DecodeOptions, Decoder, Output
 from .runtime.default_bundle import open_bundle
 from .runtime.view import View
 
@@ -55,6 +53,8 @@ class JpegAiImageFile(ImageFile.ImageFile):
 
     format = FORMAT
     format_description = "JPEG AI (ISO/IEC 6048-1)"
+    _data = b""
+    """The code stream that is still to be decoded; none in a copy or out of a pickle, which hold samples."""
 
     def _open(self) -> None:
         assert self.fp is not None
@@ -98,11 +98,11 @@ class JpegAiImageFile(ImageFile.ImageFile):
                 self.fp = None
         return super().load()
 
-    def _decoded(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    def _decoded(self) -> Samples:
         with _one_at_a_time:
-            reconstruction = _decoder(_bundle).reconstruct(self._data, DecodeOptions())
-            planes = join_bands(View(factor=self._factor).bands(reconstruction, True))
-        return yuv_to_rgb(planes, 8).astype(np.uint8, copy=False)
+            output = Output(as_rgb=self._factor == 1)
+            reconstruction = _decoder(_bundle).reconstruct(self._data, DecodeOptions(), output=output)
+            return View(factor=self._factor).rgb(reconstruction, bit_depth=8)
 
 
 def _save(image: Image.Image, target: IO[bytes], filename: str | bytes) -> None:
@@ -126,7 +126,7 @@ def _save(image: Image.Image, target: IO[bytes], filename: str | bytes) -> None:
         raise OSError(str(error)) from error
     notes = [f"save: {', '.join(ignored)} was ignored"] if ignored else []
     for note in (*picture.notes, *encoded.notes, *notes):
-        warnings.warn(note, EncodeWarning, stacklevel=4)
+        warnings.warn(note, EncodeWarning, stacklevel=3)
     target.write(encoded.data)
 
 

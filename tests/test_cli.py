@@ -95,6 +95,14 @@ def test_trace_holds_the_contracted_arrays(bundle: str, tmp_path: Path, engine: 
         assert trace["plane_Y"].shape == (512, 768)
 
 
+def test_numpy_is_given_nothing_but_arrays(bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before version 2 it stores every keyword as one."""
+    stored: dict[str, object] = {}
+    monkeypatch.setattr(np, "savez_compressed", lambda file, **arrays: stored.update(arrays))
+    assert main(["trace", str(PHOTO), str(tmp_path / "trace.npz"), "--bundle", bundle]) == 0
+    assert "residual_y" in stored and all(isinstance(each, np.ndarray) for each in stored.values())
+
+
 def test_dash_is_stdin_and_stdout(bundle: str) -> None:
     command = [sys.executable, "-m", "jpegai_mobile", "decode", "-", "-", "--format", "ppm", "--bundle", bundle]
     result = subprocess.run(command, input=PHOTO.read_bytes(), capture_output=True, check=True, cwd=ROOT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -98,8 +99,14 @@ def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
 def test_a_full_disk_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", str(PHOTO), "/dev/full"]) == 1
     assert capsys.readouterr().err == f"jpegai trace: /dev/full: {os.strerror(errno.ENOSPC)}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_full_standard_output_is_named(unbuffered: dict[str, str]) -> None:
+    environment = _buffered() | unbuffered
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([*INFO, str(PHOTO)], stdout=full, stderr=subprocess.PIPE, env=_buffered(), cwd=ROOT)
+        result = subprocess.run([*INFO, str(PHOTO)], stdout=full, stderr=subprocess.PIPE, env=environment, cwd=ROOT)
     assert result.returncode == 1
     assert result.stderr.decode() == f"jpegai info: standard output: {os.strerror(errno.ENOSPC)}\n"
 
@@ -114,8 +121,11 @@ def test_nobody_reads(arguments: list[str]) -> None:
 
 
 def test_closed_streams_are_named() -> None:
-    for redirection, command, name in (("<&-", "info -", "input"), (">&-", f"trace {PHOTO} -", "output")):
-        script = f'"{sys.executable}" -m jpegai_mobile {command} {redirection}'
+    for redirection, command, name in (
+        ("<&-", "info -", "input"),
+        (">&-", f"trace {shlex.quote(str(PHOTO))} -", "output"),
+    ):
+        script = f"{shlex.quote(sys.executable)} -m jpegai_mobile {command} {redirection}"
         result = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=ROOT)
         expected = f"jpegai {command.split()[0]}: standard {name}: {os.strerror(errno.EBADF)}\n"
         assert (result.returncode, result.stderr) == (1, expected)

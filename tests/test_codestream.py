@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jpegai_mobile.codestream.bits import BitReader, BitWriter
+from jpegai_mobile.codestream.description import describe
 from jpegai_mobile.codestream.picture_header import (
     PictureHeader,
     cube_counts,
@@ -163,7 +164,14 @@ def test_segments_may_come_in_another_order(stream_bytes: bytes) -> None:
     assert stream.z.payload == read_code_stream(stream_bytes).z.payload
 
 
-@pytest.mark.parametrize("marker", [Marker.PIH, Marker.TON, Marker.SOZ, Marker.SORP, Marker.SORS])
+def test_without_a_tool_header_all_tools_are_off(stream_bytes: bytes) -> None:
+    stream = read_code_stream(write_segments(s for s in read_segments(stream_bytes) if s.marker != Marker.TON))
+    assert stream.tools == ToolHeader()
+    assert describe(stream)["fields"]["tool_header"] == []
+    assert write_code_stream(stream) == stream_bytes
+
+
+@pytest.mark.parametrize("marker", [Marker.PIH, Marker.SOZ, Marker.SORP, Marker.SORS])
 def test_missing_segments_are_named(stream_bytes: bytes, marker: Marker) -> None:
     segments = [s for s in read_segments(stream_bytes) if s.marker != marker]
     with pytest.raises(InvalidStream, match=marker.name):
@@ -174,8 +182,15 @@ def test_missing_segments_are_named(stream_bytes: bytes, marker: Marker) -> None
 def test_repeated_segments_are_refused(stream_bytes: bytes, marker: Marker) -> None:
     segments = read_segments(stream_bytes)
     twice = [*segments, next(s for s in segments if s.marker == marker)]
-    with pytest.raises(InvalidStream, match=f"{marker.name} at byte .* second"):
+    with pytest.raises(InvalidStream, match=f"{marker.name} at byte .* segment 2 of this kind"):
         read_code_stream(write_segments(twice))
+
+
+@pytest.mark.parametrize(("marker", "most"), [(Marker.UDI, 1), (Marker.SORP, 256)])
+def test_many_empty_segments_are_refused_at_the_first_too_many(stream_bytes: bytes, marker: Marker, most: int) -> None:
+    damaged = stream_bytes[:2] + (marker.to_bytes(2, "big") + b"\x80") * 1000
+    with pytest.raises(InvalidStream, match=f"{marker.name} at byte {2 + 3 * most}: segment {most + 1} of this kind"):
+        read_segments(damaged)
 
 
 def test_bytes_after_the_end_are_refused(stream_bytes: bytes) -> None:

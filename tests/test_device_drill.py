@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 from device_tests.cli import main
 from device_tests.drill import drill, float_codec
-from device_tests.drill.float_codec import recode
-from device_tests.sources import TraceSources
+from device_tests.drill.float_codec import float_sources, recode
+from device_tests.errors import AbsentTarget
+from device_tests.sources import TraceSources, find_sources
 from jpegai_mobile.native import decode_entropy_stage
 
 from .c_compiler import needs_compiler
@@ -19,6 +21,7 @@ from .encoding import own_decoder_bundle_path
 from .vectors import DATA, ROOT, stream_folder
 
 pytestmark = [needs_compiler, pytest.mark.usefixtures("host_built_once")]
+needs_wrap = pytest.mark.skipif(sys.platform == "darwin", reason="Apple's linker has no --wrap")
 TABLES = (DATA / "entropy_1.bin").read_bytes()
 STREAMS = ("bop_67x65_bm200", "depreg_threads4_640x392", "indreg_rvs_threads2_700x530", "numchs_33_5_187x133")
 
@@ -54,6 +57,7 @@ def drill_photo(bundle: str, report: Path, targets: str) -> int:
     return main([*words, "--bundle", bundle, "-o", str(report)])
 
 
+@needs_wrap
 def test_the_same_float_decoder_reads_its_own_stream(bundle: str, tmp_path: Path) -> None:
     assert drill_photo(bundle, tmp_path, "host,adb:none") == 3
     report = json.loads((tmp_path / "drill.json").read_text())
@@ -67,6 +71,7 @@ def test_the_same_float_decoder_reads_its_own_stream(bundle: str, tmp_path: Path
     assert page.count("<li>target adb:none: ") == 1
 
 
+@needs_wrap
 def test_a_slightly_different_float_decoder_makes_noise(
     bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,12 +82,12 @@ def test_a_slightly_different_float_decoder_makes_noise(
     assert rounded.read_text() != text
     built = 0
 
-    def sources_for(sources: TraceSources) -> TraceSources:
+    def sources_for(sources: TraceSources, target: str) -> TraceSources:
         nonlocal built
         built += 1
         if built > 1:  # the first is the encoder
             monkeypatch.setattr(float_codec, "REPLACEMENT", rounded)
-        return original(sources)
+        return original(sources, target)
 
     monkeypatch.setattr(drill, "float_sources", sources_for)
     report = tmp_path / "report"
@@ -95,6 +100,13 @@ def test_a_slightly_different_float_decoder_makes_noise(
     page = (report / "index.html").read_text()
     assert "Float: 1 of 1 decodes are noise." in page
     assert page.count("data:image/jpeg;base64,") == 3
+
+
+def test_apples_linker_builds_no_float_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(float_codec.platform, "system", lambda: "Darwin")
+    with pytest.raises(AbsentTarget, match=r"^host\+O3 has no float decoder on macOS: Apple's linker has no --wrap$"):
+        float_sources(find_sources(), "host+O3")
+    assert float_codec.REPLACEMENT in float_sources(find_sources(), "adb:1A2B").files
 
 
 def test_the_plain_engine_has_no_float_decoder(bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

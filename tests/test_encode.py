@@ -24,8 +24,8 @@ from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.encoder import cube_flags, hyper_scales, quantisation
 from jpegai_mobile.encoder.analysis import analyse
 from jpegai_mobile.encoder.coded_planes import CodedPlanes
-from jpegai_mobile.encoder.encoder import Coding
-from jpegai_mobile.encoder.header import level
+from jpegai_mobile.encoder.encoder import Coding, Encoder
+from jpegai_mobile.encoder.header import level, picture_header
 from jpegai_mobile.encoder.networks import EncoderNetworks
 from jpegai_mobile.encoder.options import DEFAULT_ROI_STRENGTH, EFFORTS, MAX_BETA, MIN_BETA
 from jpegai_mobile.encoder.pictures import SourcePicture
@@ -263,6 +263,8 @@ def test_regions_that_do_not_fit_are_refused() -> None:
         EncodeOptions(region_overlap=1)
     with pytest.raises(PictureError, match="2 x 3 regions do not fit a picture of 300 x 120"):
         own_encoder().encode(random_picture(120, 300, 0), EncodeOptions(regions=(2, 3)))
+    with pytest.raises(PictureError, match="2 x 2 regions do not fit a picture of 50 x 40"):
+        own_encoder().encode(random_picture(40, 50, 0), EncodeOptions(regions=(2, 2)))
 
 
 def test_a_region_of_interest_is_better_than_the_rest() -> None:
@@ -348,6 +350,12 @@ def test_large_pictures_are_tiled_for_synthesis() -> None:
         assert tiles == (1, 64, 4)
 
 
+@pytest.mark.parametrize(("size", "tiled"), [((64, 16385), 0), ((3, 16385), 0), ((16385, 64), 0), ((16385, 65), 1)])
+def test_strips_no_wider_than_the_overlap_are_not_tiled(size: tuple[int, int], tiled: int) -> None:
+    header = picture_header(SourcePicture(np.zeros((*size, 3), np.uint8)), 1, EncodeOptions())
+    assert [component.synthesis_tile_enable for component in header.components] == [tiled, tiled]
+
+
 @pytest.mark.parametrize(
     ("samples", "model", "expected"),
     [(6220800, 1, 12), (6220801, 0, 22), (24883201, 3, 31), (149817600, 2, 41), (398131200, 1, 52)],
@@ -393,6 +401,8 @@ def test_a_bundle_without_encoder_is_named() -> None:
         {"coder_threads": 3},
         {"num_threads": 0},
         {"regions": (0, 1)},
+        {"regions": (129, 1)},
+        {"regions": (1, 129)},
         {"regions": (17, 16)},
         {"roi_strength": 9},
     ],
@@ -426,6 +436,17 @@ def test_a_rate_replaces_the_model_of_the_options() -> None:
 def test_a_coding_gives_one_stream(options: dict[str, object]) -> None:
     coding = prepared(photo(), **options)
     assert coding.encode().data == coding.encode().data == own_encoder().encode(photo(), EncodeOptions(**options)).data
+
+
+def test_an_encoder_keeps_the_networks_of_the_last_picture_only() -> None:
+    encoder, picture = Encoder(own_encoder().bundle), random_picture(64, 64, 0)
+    codings = []
+    for point in ("sop", "bop", "bop"):
+        codings.append(encoder.prepare(picture, EncodeOptions(operating_point=point)))
+        codings[-1].encode()
+    assert codings[0].networks.prepared() == ()
+    assert codings[1].networks is codings[2].networks
+    assert codings[2].networks.prepared()
 
 
 def test_a_decoder_bundle_says_what_is_missing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, ImageFile, PngImagePlugin
 
 import jpegai_mobile
 from jpegai_mobile import PictureError
@@ -53,6 +53,17 @@ def png16(samples: np.ndarray, profile: bytes | None = None, transparent: tuple[
     chunks += [(b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
     parts = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def tiff12(samples: np.ndarray) -> bytes:
+    """A grey TIFF of 12 bit, written by hand as Pillow writes none; an even number of columns."""
+    rows, columns = samples.shape
+    left, right = samples[:, ::2], samples[:, 1::2]
+    packed = np.stack([left >> 4, (left & 15) << 4 | right >> 8, right & 255], axis=-1).astype(np.uint8).tobytes()
+    tags = {256: columns, 257: rows, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: rows, 279: len(packed)}
+    directory = b"".join(struct.pack("<HHII", tag, 4 if tag == 279 else 3, 1, value) for tag, value in tags.items())
+    start = 8 + len(packed)
+    return struct.pack("<2sHI", b"II", 42, start) + packed + struct.pack("<H", len(tags)) + directory + bytes(4)
 
 
 SRGB_PRIMARIES = {
@@ -140,6 +151,32 @@ def test_sixteen_bits_become_ten() -> None:
     grey = Image.fromarray(wide[..., 0].astype(np.uint16))
     grey_picture = picture_from_bytes(file_of(grey, "PNG"), "grey")
     assert np.array_equal(grey_picture.samples[..., 2], np.rint(wide[..., 0] * 1023 / 65535))
+
+
+def test_sixteen_bits_of_rgb_are_read_with_tiles_of_pillow_10(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "_Tile", lambda *parts: parts, raising=False)
+    wide = np.random.default_rng(3).integers(0, 65536, (4, 5, 3))
+    assert np.array_equal(picture_from_bytes(png16(wide), "x").samples, np.rint(wide * 1023 / 65535))
+
+
+def test_twelve_bits_of_tiff_have_the_range_of_sixteen() -> None:
+    samples = np.arange(4096).reshape(64, 64)
+    data = tiff12(samples)
+    picture = picture_from_bytes(data, "x")
+    assert picture.bit_depth == 10 and not picture.notes
+    assert np.abs(picture.samples[..., 0] - samples * 1023 / 4095).max() < 0.51
+    assert np.abs(mask_from_bytes(data, "x") - samples * 255 / 4095).max() < 1
+    with Image.open(io.BytesIO(data)) as image:
+        assert np.array_equal(picture_from_image(image).samples, picture.samples)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_white_is_not_black_where_a_tiff_of_sixteen_bits_has_it_as_zero(orientation: int) -> None:
+    wide = np.random.default_rng(4).integers(0, 65536, (40, 50)).astype(np.uint16)
+    data = file_of(Image.fromarray(wide), "TIFF", tiffinfo={262: 0, ORIENTATION: orientation})
+    upright = 65535 - (np.rot90(wide, -1) if orientation == 6 else wide)
+    assert np.array_equal(picture_from_bytes(data, "x").samples[..., 1], np.rint(upright * (1023 / 65535)))
+    assert np.array_equal(mask_from_bytes(data, "x"), upright >> 8)
 
 
 def test_transparency_needs_a_background() -> None:
@@ -330,16 +367,34 @@ def test_masks_mean_the_same_in_files_and_in_memory() -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     turned = file_of(grey, "PNG", exif=exif)
-    wide = file_of(Image.fromarray(np.asarray(grey).astype(np.uint16) << 8 | 7), "PNG")
-    for data, expected in ((turned, np.rot90(np.asarray(grey), -1)), (wide, np.asarray(grey))):
+    upright = np.asarray(grey)
+    samples = upright.astype(np.uint16) << 8 | 7
+    wide = file_of(Image.fromarray(samples), "PNG")
+    pgm = b"P5 60 40 65535\n" + samples.astype(">u2").tobytes()
+    for data, expected in ((turned, np.rot90(upright, -1)), (wide, upright), (pgm, upright)):
         with Image.open(io.BytesIO(data)) as image:
             assert np.array_equal(mask_of(image), expected)
         assert np.array_equal(mask_from_bytes(data, "x"), expected)
-    for mode in ("I", "F"):
-        with pytest.raises(PictureError, match=rf"^mask of 32-bit samples \(mode {mode}\)"):
-            mask_of(grey.convert(mode))
-        with pytest.raises(PictureError, match=r"^x\.tif: mask of 32-bit samples"):
-            mask_from_bytes(file_of(grey.convert(mode), "TIFF"), "x.tif")
+    integers, floats = Image.fromarray(np.full((4, 4), 1 << 16, np.int32)), grey.convert("F")
+    for image, reason in ((integers, "32-bit integer samples have no"), (floats, "mask of floating point samples")):
+        with pytest.raises(PictureError, match=f"^{reason}"):
+            mask_of(image)
+        with pytest.raises(PictureError, match=rf"^x\.tif: {reason}"):
+            mask_from_bytes(file_of(image, "TIFF"), "x.tif")
+
+
+@pytest.mark.parametrize("mode", ["LAB", "La", "HSV", "CMYK", "YCbCr", "RGBa"])
+def test_masks_are_grey_in_every_mode(mode: str) -> None:
+    if mode == "LAB":
+        profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        image = ImageCms.profileToProfile(photo_image(), *profiles, outputMode="LAB")
+        assert image is not None
+    else:
+        image = photo_image().convert("LA" if mode == "La" else "RGBA" if mode == "RGBa" else "RGB").convert(mode)
+    grey = np.asarray(photo_image().convert("L"))
+    assert psnr(mask_of(image), grey) > 30
+    if mode == "LAB":
+        assert np.array_equal(mask_from_bytes(file_of(image, "TIFF"), "x.tif"), mask_of(image))
 
 
 def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:

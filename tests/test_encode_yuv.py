@@ -72,6 +72,17 @@ def test_yuv_headers() -> None:
     assert planes.u.shape == chroma_size((133, 187), (2, 2))
 
 
+def test_planes_of_either_byte_order_are_planes() -> None:
+    native = yuv_photo((2, 2), 10, 64, 64)
+    swapped = YuvPicture(native.y.astype(">u2"), native.u.astype("<u2"), native.v.astype(">u2"), (2, 2))
+    ours, theirs = (picture.planes(np.arange(64), np.arange(64)) for picture in (swapped, native))
+    assert swapped.bit_depth == 10
+    for name in "yuv":
+        assert np.array_equal(getattr(ours, name), getattr(theirs, name)), name
+    with pytest.raises(PictureError, match="above 1023"):
+        YuvPicture(*3 * [np.full((8, 8), 1024, ">u2")], (1, 1))
+
+
 def test_formats_that_do_not_fit_are_refused() -> None:
     with pytest.raises(PictureError, match="a 4:2:2 picture cannot be coded as 4:2:0"):
         own_encoder().encode(yuv_photo((1, 2)), EncodeOptions(chroma=(2, 2)))

@@ -25,7 +25,7 @@ from jpegai_mobile.codestream.tool_header import (
 from jpegai_mobile.errors import InvalidStream
 from jpegai_mobile.filters.efe_linear import SPLITS, efe_linear, split_regions
 from jpegai_mobile.filters.efe_nonlinear import efe_nonlinear
-from jpegai_mobile.filters.eicci import EicciNetwork, eicci, eicci_tiles
+from jpegai_mobile.filters.eicci import EicciNetwork, eicci, eicci_tiles, largest_tile, networks_at_most
 from jpegai_mobile.filters.haar import haar, inverse_haar
 from jpegai_mobile.filters.lef import lef
 from jpegai_mobile.filters.pipeline import apply_filters
@@ -341,8 +341,10 @@ def test_haar_is_orthonormal_and_inverted() -> None:
 def test_eicci_cores_cover_the_picture(rows: int, columns: int, size: int, overlap: int) -> None:
     assume(overlap < size)
     covered = np.zeros((rows, columns), int)
+    header, picture = EicciHeader(1, size, overlap), picture_header((rows, columns))
+    largest = largest_tile(header, picture)
     try:
-        tiles = eicci_tiles(EicciHeader(1, size, overlap), picture_header((rows, columns)))
+        tiles = eicci_tiles(header, picture)
     except InvalidStream:
         assert 16 * size <= 176 + 16 * overlap
         return
@@ -353,6 +355,7 @@ def test_eicci_cores_cover_the_picture(rows: int, columns: int, size: int, overl
         assert tile.left <= core.left <= core.right <= tile.right
         assert 0 <= tile.top < tile.bottom <= rows
         assert 0 <= tile.left < tile.right <= columns
+        assert tile.height <= largest[0] and tile.width <= largest[1]
     # A last tile that grows to the border of the picture covers the one before it once more.
     assert covered.min() == 1
     assert covered.max() == 1 or 16 * size <= 176 + 16 * overlap
@@ -421,6 +424,11 @@ def test_short_lists(operating_point: str, model_id: int, luma: tuple[int, ...],
         for y, uv in zip(luma, chroma, strict=True)
         for network in (EicciNetwork("y", bank, y), EicciNetwork("uv", bank, uv))
     ]
+
+
+def test_networks_of_eicci_are_counted_once() -> None:
+    tiles = [EicciTile([1, 0, 1], 1, [1, 0]), EicciTile([0, 1, 0], 1, [1, 0]), EicciTile([1, 0, 0], 0, [1, 0])]
+    assert networks_at_most(EicciHeader(tiles=[*tiles, EicciTile()])) == 3
 
 
 def test_eicci_of_odd_sizes_sees_repeated_borders() -> None:

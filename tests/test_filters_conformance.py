@@ -21,7 +21,9 @@ from jpegai_mobile.image.layout import PictureLayout
 from jpegai_mobile.image.planes import Planes
 from jpegai_mobile.networks import catalogue
 from jpegai_mobile.networks.evaluate import evaluate
+from jpegai_mobile.runtime import reconstruction
 
+from .conformance import conformance_decoder
 from .filter_vectors import Array, assert_samples_agree, oracle
 from .vectors import CONFORMANCE, needs_conformance
 
@@ -100,6 +102,15 @@ def test_filtered_picture(name: str) -> None:
     planes, layout = filtered(arrays, stream, stream.tools), PictureLayout.of(stream.picture)
     ours = samples(planes, layout)
     assert_samples_agree(ours, reference_samples(name, layout), one_of=100 if layout.bit_depth == 8 else 30)
+
+
+@pytest.mark.parametrize("name", ["eicci_odd_301x229", "eicci_hop_200x136"])
+def test_windows_of_eicci_equal_the_tile(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = (CONFORMANCE / "streams" / name / "stream.jai").read_bytes()
+    whole = conformance_decoder().decode(data).planes
+    monkeypatch.setattr(reconstruction, "EICCI_WINDOW", 20)
+    parts = conformance_decoder().decode(data).planes
+    assert all(np.array_equal(getattr(parts, plane), getattr(whole, plane)) for plane in "yuv")
 
 
 def samples(planes: Planes, layout: PictureLayout) -> Array:

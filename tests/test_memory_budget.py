@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ import pytest
 from benchmarks.big_streams import enlarge
 from jpegai_mobile import DecodeOptions, Decoder, LimitExceeded, open_bundle
 from jpegai_mobile.cli.main import main
-from jpegai_mobile.codestream.stream import read_code_stream
+from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
+from jpegai_mobile.codestream.tool_header import EicciHeader, EicciTile
 from jpegai_mobile.latent.model_tables import EntropyModel
 from jpegai_mobile.runtime.bundle import PreparedBytes
 from jpegai_mobile.runtime.memory_budget import DEFAULT_LIMIT, MEBI, NO_LIMIT, DecodePlan, plan_decode
 
-from .vectors import ROOT
+from .encoding import conformance_bundle_path
+from .vectors import CONFORMANCE, ROOT, needs_conformance
 
 PHOTO = ROOT / "examples" / "kodim07.jai"
 MEASURE = """
@@ -24,6 +27,7 @@ import sys
 from pathlib import Path
 import jpegai_mobile.runtime.decoder as runtime
 from benchmarks.cold_start import resident
+from jpegai_mobile.cli.decode import output_of
 from jpegai_mobile import DecodeOptions, Decoder, open_bundle
 from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.image.output import open_writer
@@ -32,14 +36,17 @@ from jpegai_mobile.runtime.view import View
 plans = []
 plan_decode = runtime.plan_decode
 runtime.plan_decode = lambda *arguments: plans.append(plan_decode(*arguments)) or plans[-1]
-stream, bundle, point, precision, threads, limit, *region = sys.argv[1:]
-view = View(Rectangle(*map(int, region)) if region else None)
+stream, bundle, point, precision, threads, limit, file_format, factor, *region = sys.argv[1:]
+view = View(Rectangle(*map(int, region)) if region else None, int(factor))
 data = Path(stream).read_bytes()
 idle = resident("VmRSS")
 choices = {"operating_point": point, "precision": precision, "num_threads": int(threads)}
 options = DecodeOptions(**choices, memory_limit=int(limit) or None)
-reconstruction = Decoder(open_bundle(bundle)).reconstruct(data, options, view.region)
-with open_writer("/dev/null", view.layout(reconstruction.stream.picture), "ppm") as writer:
+output = output_of(file_format, view.factor)
+reconstruction = Decoder(open_bundle(bundle)).reconstruct(data, options, view.region, output)
+with open("/dev/null", "wb") as nowhere, open_writer(
+    nowhere, view.layout(reconstruction.stream.picture), file_format
+) as writer:
     view.write(reconstruction, writer)
 print(plans[0].bytes_needed, round((resident("VmHWM") - idle) * 2**20))
 """
@@ -48,11 +55,25 @@ print(plans[0].bytes_needed, round((resident("VmHWM") - idle) * 2**20))
 @pytest.fixture(scope="module")
 def files(quantised_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A code stream of 1400 x 1100 samples and its bundle."""
-    stream = tmp_path_factory.mktemp("memory") / "large.jai"
-    with open_bundle(quantised_bundle) as opened:
+    return _file(tmp_path_factory, quantised_bundle, 1400, 1100), quantised_bundle
+
+
+@pytest.fixture(scope="module")
+def wide_files(quantised_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same with 2000 x 1500 samples, whose latents are made in more parts side by side."""
+    return _file(tmp_path_factory, quantised_bundle, 2000, 1500), quantised_bundle
+
+
+def _enlarged(small: Path, bundle: Path, width: int, height: int) -> bytes:
+    with open_bundle(bundle) as opened:
         model = EntropyModel.from_bytes(opened.entropy_model_bytes(1))
-    stream.write_bytes(enlarge(read_code_stream(PHOTO.read_bytes()), model, 1400, 1100))
-    return stream, quantised_bundle
+    return enlarge(read_code_stream(small.read_bytes()), model, width, height)
+
+
+def _file(tmp_path_factory: pytest.TempPathFactory, bundle: Path, width: int, height: int) -> Path:
+    path = tmp_path_factory.mktemp("memory") / "large.jai"
+    path.write_bytes(_enlarged(PHOTO, bundle, width, height))
+    return path
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
@@ -97,6 +118,70 @@ def test_the_estimate_of_a_region_is_near_the_measured_peak(
     assert measured <= (mebibytes << 20 or DEFAULT_LIMIT)
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@pytest.mark.parametrize(("point", "precision", "mebibytes"), [("sop", "int8", 76), ("bop", "int8mixed", 145)])
+def test_the_estimate_holds_where_parts_of_latents_differ_in_width(
+    wide_files: tuple[Path, Path], point: str, precision: str, mebibytes: int
+) -> None:
+    """125 latents in parts of 31 and 32: networks do not grow from part to part."""
+    estimate, measured = _estimate_and_peak(wide_files, point, precision, 1, mebibytes)
+    assert 1.0 <= estimate / measured <= 1.5
+    assert measured <= mebibytes << 20
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@pytest.mark.parametrize(
+    ("subsampling", "file_format", "factor", "region"),
+    [
+        ((1, 1), "ppm", 8, ()),
+        ((1, 1), "jpg", 1, ()),
+        ((2, 2), "ppm", 8, ()),
+        ((2, 2), "ppm", 1, (100, 100, 164, 164)),
+        ((1, 2), "ppm", 4, ()),
+    ],
+)
+def test_the_estimate_counts_what_becomes_of_the_rows(
+    wide_files: tuple[Path, Path],
+    subsampling: tuple[int, int],
+    file_format: str,
+    factor: int,
+    region: tuple[int, ...],
+    tmp_path: Path,
+) -> None:
+    stream = read_code_stream(wide_files[0].read_bytes())
+    picture = stream.picture
+    picture.s_ver_minus1 = picture.c_ver_minus1 = subsampling[0] - 1
+    picture.s_hor_minus1 = picture.c_hor_minus1 = subsampling[1] - 1
+    path = tmp_path / "stream.jai"
+    path.write_bytes(write_code_stream(stream))
+    estimate, measured = _estimate_and_peak((path, wide_files[1]), "sop", "int8", 1, 64, region, file_format, factor)
+    assert 1.0 <= estimate / measured <= 1.5
+    assert measured <= 64 << 20
+
+
+@needs_conformance
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@pytest.mark.parametrize(("name", "mebibytes"), [("bop_1024x1024", 160), ("bop_512x384", 1000)])
+def test_the_estimate_counts_eicci(name: str, mebibytes: int, tmp_path: Path) -> None:
+    """Of a tile as large as the picture, and of its networks where those of other stages stay."""
+    stream = read_code_stream((CONFORMANCE / "streams" / name / "stream.jai").read_bytes())
+    stream.tools.eicci = EicciHeader(tiles=[EicciTile([1, 1, 1])])
+    path = tmp_path / "stream.jai"
+    path.write_bytes(write_code_stream(stream))
+    estimate, measured = _estimate_and_peak((path, conformance_bundle_path()), "bop", "float32", 1, mebibytes)
+    assert 1.0 <= estimate / measured <= 1.5
+    assert measured <= mebibytes << 20
+
+
+@needs_conformance
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+def test_the_estimate_of_hop_is_near_the_measured_peak(tmp_path: Path) -> None:
+    bundle, path = conformance_bundle_path(), tmp_path / "stream.jai"
+    path.write_bytes(_enlarged(CONFORMANCE / "streams" / "hop_128x96" / "stream.jai", bundle, 400, 320))
+    estimate, measured = _estimate_and_peak((path, bundle), "hop", "float32", 1, 1000)
+    assert 1.0 <= estimate / measured <= 1.5
+
+
 def _estimate_and_peak(
     files: tuple[Path, Path],
     point: str,
@@ -104,9 +189,11 @@ def _estimate_and_peak(
     threads: int,
     mebibytes: int,
     region: tuple[int, ...] = (),
+    file_format: str = "ppm",
+    factor: int = 1,
 ) -> tuple[int, int]:
     """Bytes above the idle interpreter: what the plan says, and the most that a fresh process had resident."""
-    arguments = (*files, point, precision, threads, mebibytes << 20, *region)
+    arguments = (*files, point, precision, threads, mebibytes << 20, file_format, factor, *region)
     result = subprocess.run(
         [sys.executable, "-c", MEASURE, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -134,6 +221,24 @@ def test_without_a_limit_nothing_is_refused(files: tuple[Path, Path]) -> None:
     assert DEFAULT_LIMIT < least < plan(NO_LIMIT).bytes_needed
     with pytest.raises(LimitExceeded):
         plan(DEFAULT_LIMIT)
+
+
+@pytest.mark.parametrize(("size", "overlap"), [(1, 0), (32, 31)])
+@pytest.mark.parametrize("height", [11584, 65535])
+def test_planning_costs_little_for_tiles_of_any_size(height: int, size: int, overlap: int) -> None:
+    """Half a million tiles, or tiles that overlap by most of their size, in a header of some bytes."""
+    stream = read_code_stream(PHOTO.read_bytes())
+    picture = stream.picture
+    picture.img_height_minus64, picture.img_width_minus64 = height - 64, (1 << 27) // height - 64
+    for component in picture.components:
+        component.synthesis_tile_enable, component.synthesis_tile_size, component.synthesis_tile_overlap = (
+            1,
+            size,
+            overlap,
+        )
+    start = time.process_time()
+    plan_decode(stream, 1000, "bop", "float32", PreparedBytes(20 << 20, 8 << 20), None)
+    assert time.process_time() - start < 2
 
 
 def test_a_limit_that_is_too_small_is_refused(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,6 +80,20 @@ def test_headers_equal_the_plain_ones(folder: Path) -> None:
     assert headers.user_data == stream.user_data
 
 
+@pytest.mark.parametrize(("marker", "most"), [(Marker.UDI, 1), (Marker.SORP, 256)])
+def test_many_empty_segments_are_refused_at_the_first_too_many(marker: Marker, most: int) -> None:
+    damaged = Marker.SOC.to_bytes(2, "big") + (marker.to_bytes(2, "big") + b"\x80") * 100_000
+    with pytest.raises(InvalidStream, match=f"{marker.name} at byte {2 + 3 * most}: segment {most + 1} of this kind"):
+        native.decode_entropy_stage(damaged, MODEL_BYTES, byte_limit=1 << 20)
+
+
+def test_without_a_tool_header_all_tools_are_off() -> None:
+    data = stream_bytes("bop_64x64")
+    without = write_segments(s for s in read_segments(data) if s.marker != Marker.TON)
+    assert native.read_headers(without).tools == ToolHeader()
+    assert_same_arrays(native.decode_entropy_stage(without, MODEL_BYTES), plain_arrays(data))
+
+
 @pytest.mark.parametrize("name", ["bop_67x65_bm200", "threads16_200x136", "numchs_33_5_187x133"])
 @pytest.mark.parametrize("limit", [(0, 0), (1, 1), (16, 5), (40, 96), (160, 7), (65536, 1 << 40)])
 def test_channel_limit_equals_the_plain_stage(name: str, limit: tuple[int, int]) -> None:
@@ -256,7 +270,7 @@ def with_independent_regions(payload: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
-        (region_header(16, 16, 1), "TON is missing"),
+        (region_header(16, 16, 1), "SOZ is missing"),
         (with_independent_regions(region_header(17, 16, 0)), "numbered"),
     ],
 )

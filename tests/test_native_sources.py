@@ -29,15 +29,21 @@ ALL_FILES = sorted([*ENTROPY_FOLDER.glob("*.c"), *ENTROPY_FOLDER.glob("*.h")])
 NOT_CODE = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 FLOATS = re.compile(r"\b(float|double|_Complex|math\.h|float\.h|fenv\.h|tgmath\.h)\b|\b\d+\.\d|\b\d+[eE][+-]\d")
 ALLOWED_SYMBOLS = {"memcpy", "memset", "memmove", "malloc", "free"}
-COMPILER_SYMBOLS = re.compile(r"_GLOBAL_OFFSET_TABLE_|__cpu_model|__cpu_indicator_init|__stack_chk_fail")
+COMPILER_SYMBOLS = re.compile(
+    r"_GLOBAL_OFFSET_TABLE_|__cpu_model|__cpu_indicator_init|__stack_chk_(fail|guard)|(__)?bzero"
+)
+"""`bzero` is what clang makes of a memset to 0 on macOS."""
+NAME_PREFIX = "_" if sys.platform == "darwin" else ""
+"""What Mach-O puts before the name of every symbol."""
 
 needs_nm = pytest.mark.skipif(shutil.which("nm") is None, reason="no nm")
 
 
 def symbols(path: Path) -> list[tuple[str, str]]:
-    """(kind, name) of the symbols of an object file."""
+    """(kind, name in C) of the symbols of an object file."""
     listing = subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout
-    return [(line.split()[-2], line.split()[-1]) for line in listing.splitlines() if line.strip()]
+    words = (line.split() for line in listing.splitlines() if line.strip())
+    return [(word[-2], word[-1].removeprefix(NAME_PREFIX)) for word in words]
 
 
 def foreign_symbols(path: Path) -> set[str]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from resource import RLIMIT_FSIZE, setrlimit
+
+import pytest
 
 from device_tests.comparison import first_divergence
 from device_tests.trace_file import read_trace
@@ -60,6 +64,24 @@ def test_a_failure_leaves_the_output_alone(jai_trace: Path, tmp_path: Path) -> N
         output.write_text("older")
         assert run(jai_trace, stream, model, output).returncode > 10
         assert output.read_text() == "older"
+
+
+def test_a_file_that_cannot_be_written_to_its_end_is_removed(jai_trace: Path, tmp_path: Path) -> None:
+    # With `restore_signals` the program would not be told but ended by a signal, which Python ignores.
+    result = subprocess.run(
+        [jai_trace, STREAM, MODEL, tmp_path / "trace"],
+        capture_output=True, restore_signals=False, preexec_fn=partial(setrlimit, RLIMIT_FSIZE, (1000, 1000)),
+    )  # fmt: skip
+    assert result.returncode == 2 and result.stderr.endswith(b"trace: cannot be written\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_what_was_there_before_is_not_removed(jai_trace: Path, tmp_path: Path) -> None:
+    full = tmp_path / "trace"
+    full.symlink_to("/dev/full")
+    assert run(jai_trace, STREAM, MODEL, full).returncode == 2
+    assert full.is_symlink()
 
 
 def test_a_damaged_stream_is_traced_up_to_the_damage(jai_trace: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,19 @@ from hypothesis import strategies as st
 
 from jpegai_mobile import DecodeOptions, Decoder
 from jpegai_mobile.codestream.picture_header import PictureHeader
-from jpegai_mobile.codestream.tiling import Rectangle
+from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
+from jpegai_mobile.codestream.tiling import Rectangle, overlapping_spans
+from jpegai_mobile.encoder.options import EncodeOptions
 from jpegai_mobile.image.planes import join_bands
 from jpegai_mobile.runtime.latent_source import DecodedLatents, LatentParts, Latents, LatentSource
 from jpegai_mobile.runtime.memory_budget import NO_LIMIT
 from jpegai_mobile.runtime.model_networks import LATENTS
-from jpegai_mobile.runtime.patches import plan_bands
+from jpegai_mobile.runtime.patches import outline_bands, plan_bands
 from jpegai_mobile.runtime.synthesis import synthesise_bands
+from jpegai_mobile.runtime.tiles import synthesis_tiles, tile_rows
 
 from .conformance import conformance_decoder
+from .encoding import own_decoder, own_encoder, random_picture
 from .vectors import CONFORMANCE, needs_conformance
 
 STREAMS = (
@@ -78,16 +83,25 @@ def test_patches_partition_the_picture(
     assert np.all(covered == 1)
 
 
+def _picture_with_independent_regions(
+    size: tuple[int, int], regions: tuple[int, int], tile_size: int, overlap: int
+) -> PictureHeader:
+    picture = PictureHeader(img_height_minus64=size[0] - 64, img_width_minus64=size[1] - 64)
+    picture.region_partitioning_flag = picture.region_residual_in_its_own_substream_flag = 1
+    picture.num_ver_splits_minus1, picture.num_hor_splits_minus1 = regions[0] - 1, regions[1] - 1
+    for component in picture.components:
+        component.synthesis_tile_enable = 1
+        component.synthesis_tile_size, component.synthesis_tile_overlap = tile_size // 16, overlap // 16
+    return picture
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_patches_partition_any_part_of_a_picture_with_independent_regions(data: st.DataObject) -> None:
     height, width = data.draw(st.integers(256, 900)), data.draw(st.integers(256, 900))
-    picture = PictureHeader(img_height_minus64=height - 64, img_width_minus64=width - 64)
-    picture.region_partitioning_flag = picture.region_residual_in_its_own_substream_flag = 1
-    picture.num_ver_splits_minus1, picture.num_hor_splits_minus1 = data.draw(st.integers(0, height // 257)), 1
-    for component in picture.components:
-        component.synthesis_tile_enable, component.synthesis_tile_overlap = 1, 2
-        component.synthesis_tile_size = data.draw(st.sampled_from([3, 5, 8, 16]))
+    regions = data.draw(st.integers(1, height // 257 + 1)), 2
+    tile_size = data.draw(st.sampled_from([48, 80, 128, 144, 256]))
+    picture = _picture_with_independent_regions((height, width), regions, tile_size, 32)
     top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     bottom, right = data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width))
     region = Rectangle(top, left, bottom, right)
@@ -99,6 +113,83 @@ def test_patches_partition_any_part_of_a_picture_with_independent_regions(data: 
                 assert (part.core.top, part.core.bottom) == (band.rows.start, band.rows.stop)
     assert covered.max() == 1
     assert np.all(covered[region.slices] == 1)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_an_outline_counts_what_the_plan_lists(data: st.DataObject) -> None:
+    height, width = data.draw(st.integers(256, 900)), data.draw(st.integers(256, 900))
+    size, overlap = data.draw(st.sampled_from([(16, 0), (48, 32), (128, 96), (144, 64), (256, 128), (400, 16)]))
+    if data.draw(st.booleans()):
+        overlap &= ~31
+        picture = _picture_with_independent_regions((height, width), (1 + (height > 300), 2), size, overlap)
+    else:
+        picture = _picture_with_independent_regions((height, width), (1, 1), size, overlap)
+        picture.region_partitioning_flag = picture.region_residual_in_its_own_substream_flag = 0
+    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    bottom, right = data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width))
+    choices = data.draw(st.sampled_from(["sop", "bop", "hop"])), data.draw(st.sampled_from([None, (14, 14), (40, 24)]))
+    region = Rectangle(top, left, bottom, right)
+    plan, outline = plan_bands(picture, *choices, region), outline_bands(picture, *choices, region)
+    for band, counted in zip(plan, outline, strict=True):
+        patches = [patch for strip in band.strips for patch in strip.patches]
+        assert counted.latents == band.latents
+        assert counted.rows == max(patch.latents.height for patch in patches)
+        assert counted.columns == max(patch.latents.width for patch in patches)
+        assert counted.largest == max(patch.latents.height * patch.latents.width for patch in patches)
+        assert counted.computed == sum(patch.extent[0] * patch.extent[1] for patch in patches)
+
+
+@pytest.mark.parametrize(
+    ("size", "regions", "tile_size", "overlap"),
+    [
+        ((144, 700), (1, 2), 448, 128),
+        ((700, 144), (2, 1), 448, 128),
+        ((700, 700), (2, 2), 448, 128),
+        ((300, 560), (2, 4), 144, 32),
+        ((400, 680), (2, 2), 208, 64),
+        ((400, 680), (1, 2), 400, 64),
+    ],
+)
+def test_tiles_whose_margin_begins_with_their_region_keep_it(
+    size: tuple[int, int], regions: tuple[int, int], tile_size: int, overlap: int
+) -> None:
+    """The cores are what is left of tiles that are painted one over the other in raster order."""
+    picture = _picture_with_independent_regions(size, regions, tile_size, overlap)
+    margin = overlap // 2
+    expected, painted = np.zeros(size, int), []
+    for (top, bottom), (left, right) in product(*(overlapping_spans(length, tile_size, 0) for length in size)):
+        tile = core = cell = Rectangle(top, left, bottom, right)
+        for region in picture.regions:
+            if region.intersection(cell) == cell:
+                around = Rectangle(cell.top - margin, cell.left - margin, cell.bottom + margin, cell.right + margin)
+                tile = around.intersection(region)
+                top = tile.top if tile.top == region.top else cell.top
+                left = tile.left if tile.left == region.left else cell.left
+                core = Rectangle(top, left, cell.bottom, cell.right)
+        expected[core.slices] = len(painted)
+        painted.append(tile)
+    covered = np.zeros(size, int)
+    everything = Rectangle(0, 0, *size)
+    for tile in (tile for rows in tile_rows(picture) for row in rows for tile in synthesis_tiles(row, everything)):
+        assert {painted[number] for number in np.unique(expected[tile.core.slices])} == {tile.tile}
+        covered[tile.core.slices] += 1
+    assert np.all(covered == 1)
+
+
+@pytest.mark.parametrize("patch", [None, (9, 11)])
+def test_a_margin_that_begins_with_its_region_is_part_of_the_picture(patch: tuple[int, int] | None) -> None:
+    coded = own_encoder().encode(random_picture(64, 200, 0), EncodeOptions(beta_displacement=0, regions=(1, 2))).data
+    stream, planes = read_code_stream(coded), []
+    # The second tile is the second region, 128..199: as its cell, and with its margin.
+    for size, overlap in ((8, 0), (9, 2)):
+        for component in stream.picture.components:
+            component.synthesis_tile_enable = 1
+            component.synthesis_tile_size, component.synthesis_tile_overlap = size, overlap
+        planes.append(_decode(own_decoder(), write_code_stream(stream), patch=patch))
+    for ours, expected in zip(*planes, strict=True):
+        assert np.array_equal(ours[:, 128:], expected[:, 128:])
+        assert not np.array_equal(ours[:, :128], expected[:, :128])
 
 
 @needs_conformance

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import io
+import pickle
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import jpegai_mobile
 from jpegai_mobile import EncodeOptions, pillow_plugin
 
 from .encoding import own_bundle_path, own_encoder, photo, random_picture
+from .test_encode_yuv import yuv_photo
 
 
 @pytest.fixture(autouse=True)
@@ -160,8 +163,9 @@ def test_metadata_is_not_dropped_silently(tmp_path: Path) -> None:
             image.save(tmp_path / "a.jai")
         with pytest.warns(jpegai_mobile.EncodeWarning, match="metadata was dropped: EXIF"):
             jpegai_mobile.encode(image, own_bundle_path())
-    with pytest.warns(jpegai_mobile.EncodeWarning, match="save: icc_profile was ignored"):
+    with pytest.warns(jpegai_mobile.EncodeWarning, match="save: icc_profile was ignored") as told:
         Image.fromarray(photo().samples).save(tmp_path / "a.jai", icc_profile=b"profile", quality=40)
+    assert [warning.filename for warning in told] == [__file__]
 
 
 def test_drafts_are_smaller() -> None:
@@ -179,6 +183,28 @@ def test_drafts_are_smaller() -> None:
         inside = small[: rows // factor, : columns // factor].astype(float)
         # The mean of clamped and rounded samples is a little off that of the planes.
         assert np.abs(inside - means).mean() < 1
+
+
+@pytest.mark.parametrize("subsampling", [(1, 2), (2, 2)])
+def test_yuv_sources_become_rgb(subsampling: tuple[int, int]) -> None:
+    data = jpegai_mobile.encode(yuv_photo(subsampling), own_bundle_path())
+    assert np.array_equal(_decoded(data), jpegai_mobile.decode(data, own_bundle_path()))
+    with Image.open(io.BytesIO(data)) as image:
+        image.draft("RGB", (1, 1))
+        assert np.asarray(image).shape == (-(-133 // 8), -(-187 // 8), 3)
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda image: pickle.loads(pickle.dumps(image))])
+def test_an_opened_picture_can_be_copied(copied: Callable[[Image.Image], Image.Image], loaded: bool) -> None:
+    data = own_encoder().encode(random_picture(70, 90, 2)).data
+    with Image.open(io.BytesIO(data)) as image:
+        if loaded:
+            image.load()
+        twin = copied(image)
+    assert np.array_equal(np.asarray(twin), _decoded(data))
+    twin.thumbnail((20, 20))
+    assert max(twin.size) == 20
 
 
 def test_ten_bits_are_rounded_to_eight() -> None:

@@ -16,10 +16,12 @@ import pytest
 import jpegai_mobile
 from jpegai_mobile import Cancelled, DecodeOptions, Decoder, EncodeOptions, open_bundle
 from jpegai_mobile.cli import progress_bar
+from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
+from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.runtime.memory_budget import DecodePlan, plan_decode
 from jpegai_mobile.runtime.view import View
 
-from .encoding import own_bundle_path, own_encoder, photo, random_picture
+from .encoding import own_bundle_path, own_decoder, own_encoder, photo, random_picture
 from .vectors import ROOT
 
 PHOTO = ROOT / "examples" / "kodim07.jai"
@@ -54,6 +56,33 @@ def test_a_decoder_that_was_stopped_decodes_again(threads: int) -> None:
         with pytest.raises(ZeroDivisionError):
             decoder.decode(data, options, lambda done, total: 1 // 0)
         assert np.array_equal(decoder.decode(data, options).planes.v, expected.v)
+
+
+def test_progress_ends_at_the_total() -> None:
+    """Also where bands reach out of the region, and out of the displayed picture."""
+    stream = read_code_stream(PHOTO.read_bytes())
+    stream.picture.diff_display_img_width, stream.picture.diff_display_img_height = 40, 27
+    displayed = stream.picture.display_size
+    reconstruction = own_decoder().reconstruct(write_code_stream(stream), PATCHES)
+    for region, size in ((None, displayed), (Rectangle(5, 7, 105, 107), (100, 100))):
+        heard: list[tuple[int, int]] = []
+        View(region).rgb(reconstruction, listener=lambda *told, heard=heard: heard.append(told))
+        assert heard == sorted(heard) and heard[-1] == (size[0] * size[1],) * 2
+
+
+@pytest.mark.parametrize("function", ["runtime.synthesis.from_raw", "runtime.model_networks.merge_phases"])
+def test_a_decoder_that_was_interrupted_decodes_again(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the traceback lives on, as in an interactive session, and with it what was computed from."""
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    decoder, data = own_decoder(), PHOTO.read_bytes()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt) as held:
+        patched.setattr(f"jpegai_mobile.{function}", interrupted)
+        decoder.decode(data, PATCHES)
+    assert decoder.decode(data, PATCHES).planes.size == (512, 768)
+    assert held.tb
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Regions: missing ones, and overlaps that cannot be decoded."""
+"""Regions: missing ones, and what they see and keep at their borders."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import jpegai_mobile
 from jpegai_mobile import DecodeOptions, Decoder, InvalidStream, Unsupported, open_bundle
-from jpegai_mobile.codestream.components import LATENT_GRID
+from jpegai_mobile.codestream.components import LATENT_GRID, Component
 from jpegai_mobile.codestream.segments import Marker, Segment, read_segments, write_segments
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle, region_grid
 from jpegai_mobile.encoder.options import EncodeOptions
 from jpegai_mobile.runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage, run_symbol_decoding
+from jpegai_mobile.runtime.memory_budget import NO_LIMIT
 from jpegai_mobile.runtime.view import View
 
 from .conformance import conformance_decoder
-from .encoding import own_bundle_path, own_encoder, random_picture
+from .encoding import own_bundle_path, own_decoder, own_encoder, random_picture
 from .vectors import DATA, needs_conformance, stream_folder
 
 INDEPENDENT = "indreg_rvs_threads2_700x530"
@@ -117,6 +119,75 @@ def test_a_partial_picture_has_the_other_regions() -> None:
     # Far from region 2 (bottom left) nothing changes; inside it the picture is another one.
     assert np.array_equal(partial.planes.y[:200], whole.planes.y[:200])
     assert np.abs(partial.planes.y[300:, :200] - whole.planes.y[300:, :200]).max() > 5
+
+
+@pytest.mark.parametrize(
+    ("size", "regions", "overlap"), [((70, 300), (1, 2), 1), ((150, 520), (1, 2), 2), ((140, 140), (2, 2), 1)]
+)
+def test_sides_that_no_region_reaches_over_may_be_short(
+    size: tuple[int, int], regions: tuple[int, int], overlap: int
+) -> None:
+    options = EncodeOptions(beta_displacement=0, regions=regions, region_overlap=overlap)
+    coded = own_encoder().encode(random_picture(*size, 1), options).data
+    whole = own_decoder().decode(coded, DecodeOptions(memory_limit=NO_LIMIT)).planes
+    for engine in ENGINES:
+        planes = own_decoder().decode(coded, DecodeOptions(engine=engine, patch=(7, 9))).planes
+        for ours, expected in ((planes.y, whole.y), (planes.u, whole.u), (planes.v, whole.v)):
+            assert np.array_equal(ours, expected)
+
+
+def test_one_region_has_nothing_to_reach_over() -> None:
+    coded = own_encoder().encode(random_picture(64, 100, 2), EncodeOptions(beta_displacement=0)).data
+    stream = read_code_stream(coded)
+    stream.picture.region_partitioning_flag = 1
+    stream.picture.hyper_decoder_overlap_in_latent_samples, stream.picture.mcm_overlap_in_latent_samples = 2, 8
+    for ours, expected in zip(
+        jpegai_mobile.decode_latents(write_code_stream(stream), own_bundle_path()),
+        jpegai_mobile.decode_latents(coded, own_bundle_path()),
+        strict=True,
+    ):
+        assert np.array_equal(ours, expected)
+
+
+def test_regions_without_overlap_drop_their_borders_too() -> None:
+    options = EncodeOptions(beta_displacement=0, regions=(2, 2))
+    coded = own_encoder().encode(random_picture(200, 290, 3), options).data
+    stream = read_code_stream(coded)
+    stream.picture.region_residual_in_its_own_substream_flag = 0
+    border = stream.picture.regions[0].on_grid(LATENT_GRID)
+    rows, columns = (slice(edge - 1, edge + 1) for edge in (border.bottom, border.right))
+    for ours, alone in zip(
+        jpegai_mobile.decode_latents(write_code_stream(stream), own_bundle_path()),
+        jpegai_mobile.decode_latents(coded, own_bundle_path()),
+        strict=True,
+    ):
+        assert alone[rows].any() and alone[:, columns].any()
+        alone[rows] = alone[:, columns] = 0
+        assert np.array_equal(ours, alone)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("independent", [0, 1])
+def test_a_limit_on_channels_is_rounded_by_the_symbols_of_each_region(engine: str, independent: int) -> None:
+    stream = read_code_stream(_data(DEPENDENT))
+    stream.picture.region_residual_in_its_own_substream_flag = independent
+    skipped = frozenset({1} if independent else ())
+    data, tables = write_code_stream(stream), (DATA / "entropy_1.bin").read_bytes()
+    full = run_entropy_stage(data, tables)
+    options = EntropyOptions(engine, max_channels=(33, 33), skipped_regions=skipped)
+    dense = run_entropy_stage(data, tables, options)
+    sparse = run_symbol_decoding(data, stream, tables, options)
+    regions = [region.on_grid(LATENT_GRID) for region in stream.picture.regions]
+    # Four threads take sixteen symbols at once: channels of the first region fill that one by one, others by pairs.
+    assert [region.height * region.width % 16 for region in regions] == [0, 8]
+    for number, (region, kept) in enumerate(zip(regions, (33, 34), strict=True)):
+        for i in Component:
+            expected = full.components[i].residual[:, *region.slices].copy()
+            assert expected[33].any()
+            expected[kept:] = 0
+            assert np.array_equal(dense.components[i].residual[:, *region.slices], expected)
+            expected[:] *= number not in skipped
+            assert np.array_equal(sparse.residual[i].window(region), expected.transpose(1, 2, 0))
 
 
 @needs_conformance

@@ -80,6 +80,21 @@ def test_a_resumed_run_continues_to_the_bit(shard: Shard, tmp_path: Path) -> Non
     assert _same(second.average.module, whole.average.module)
 
 
+@pytest.mark.parametrize(("z_model", "hyper"), [(10.0, 1.0), (10.0, 0.5), (1.0, 1.0)])
+def test_a_resumed_run_takes_the_speeds_that_are_set(
+    z_model: float, hyper: float, shard: Shard, tmp_path: Path
+) -> None:
+    first = Run.start(SMALL, CPU, None, shard)
+    _steps(first, shard, 1)
+    first.save(tmp_path / "first.pt")
+    second = Run.resume(tmp_path / "first.pt", CPU, [f"z_model_speed={z_model}", f"hyper_speed={hyper}"])
+    second.save(tmp_path / "second.pt")
+    for run in (second, Run.resume(tmp_path / "second.pt", CPU)):
+        assert {group["speed"] for group in run.optimiser.param_groups} == {1.0, z_model, hyper}
+        for mine, others in zip(run.codec.parameters(), first.codec.parameters(), strict=True):
+            torch.testing.assert_close(run.optimiser.state[mine], first.optimiser.state[others], rtol=0, atol=0)
+
+
 def test_seeds_differ(shard: Shard) -> None:
     assert not _same(Codec(1), Codec(2))
     assert _same(Codec(1), Codec(1))
@@ -200,6 +215,15 @@ def test_speed_compares_and_times_steps(
     compared = [line.split() for line in lines[1 : 1 + speed.COMPARED_STEPS]]
     assert all(line[:2] == line[2:] for line in compared)
     assert [line.partition(":")[0] for line in lines[-2:]] == ["as trained", "plain"]
+
+
+def test_speed_times_steps_on_known_latents(shard: Shard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "crops.npy", shard.crops.numpy())
+    for name, channels in (("latents_y", 160), ("latents_uv", 96)):
+        np.save(tmp_path / f"{name}.npy", np.zeros((len(shard.crops), 6, 6, channels), np.float16))
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", torch.backends.cudnn.benchmark)
+    with patch.object(Codec, "analyse", side_effect=AssertionError("latents are known")):
+        speed.main([str(tmp_path), "--steps", "1", "--set", "batch=1", "side=64", "known_latents=true"])
 
 
 def test_coded_and_shown_values_are_not_rounded_to_bfloat16(picture: torch.Tensor) -> None:

@@ -10,17 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jpegai_mobile import DecodeOptions
+from jpegai_mobile import DecodeOptions, EncodeOptions
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle
+from jpegai_mobile.encoder.yuv_picture import YuvPicture
 from jpegai_mobile.errors import Unsupported
+from jpegai_mobile.image.chroma import to_444
+from jpegai_mobile.image.colour import clamped, yuv_to_rgb
 from jpegai_mobile.image.output import open_writer
-from jpegai_mobile.image.planes import Planes
+from jpegai_mobile.image.planes import Planes, cropped, join_bands
 from jpegai_mobile.image.scaling import BoxScaler, scaled_size
 from jpegai_mobile.runtime.view import View
 
 from .conformance import conformance_decoder
-from .encoding import own_decoder
+from .encoding import own_decoder, own_encoder
 from .vectors import CONFORMANCE, ROOT, needs_conformance
 
 
@@ -62,6 +65,14 @@ def test_a_strip_at_the_margin_of_tiles_equals_the_crop(name: str, top: int) -> 
     assert np.array_equal(_picture(name, View(strip)), _picture(name, View())[strip.slices])
 
 
+def test_regions_of_a_reconstruction_may_be_asked_for_in_any_order() -> None:
+    data, options = (ROOT / "examples" / "kodim07.jai").read_bytes(), DecodeOptions(operating_point="sop")
+    reconstruction = own_decoder().reconstruct(data, options)
+    whole = View().rgb(reconstruction)
+    for region in (Rectangle(5, 7, 105, 107), Rectangle(400, 300, 480, 700), Rectangle(300, 600, 380, 640)):
+        assert np.array_equal(View(region).rgb(reconstruction), whole[region.slices])
+
+
 def test_what_cannot_be_output_is_refused_before_any_work() -> None:
     stream = read_code_stream((ROOT / "examples" / "kodim07.jai").read_bytes())
     stream.picture.colour_transform_idx = 2
@@ -72,6 +83,28 @@ def test_what_cannot_be_output_is_refused_before_any_work() -> None:
     with pytest.raises(Unsupported, match="user matrix"):
         next(View().bands(reconstruction, filters=True))
     assert reconstruction.networks.prepared() == ()
+
+
+def test_yuv_output_is_clamped_before_it_is_converted() -> None:
+    """As the colour transform of the standard does it; chroma that was coded subsampled overshoots at edges."""
+    u, flat = np.full((64, 64), 127, np.uint8), np.full((64, 64), 127, np.uint8)
+    u[:, 16:48] = 255
+    options = EncodeOptions(chroma=(2, 2), quality=80)
+    reconstruction = own_decoder().reconstruct(
+        own_encoder().encode(YuvPicture(flat, u, flat, (1, 1)), options).data, DecodeOptions()
+    )
+    planes = reconstruction.filtered(True)
+    assert planes.u.max() > 256
+    expected = yuv_to_rgb(clamped(planes), 8)
+    assert not np.array_equal(expected, yuv_to_rgb(planes, 8))
+    assert np.array_equal(View().rgb(reconstruction), expected)
+    for view in (View(), View(Rectangle(5, 10, 60, 50))):
+        output = io.BytesIO()
+        with open_writer(output, view.layout(reconstruction.stream.picture), "npy") as writer:
+            view.write(reconstruction, writer)
+        output.seek(0)
+        region = view.region or Rectangle(0, 0, 64, 64)
+        assert np.array_equal(np.load(output), expected[region.slices])
 
 
 def test_a_decoder_keeps_the_networks_of_the_last_picture_only() -> None:
@@ -112,6 +145,26 @@ def test_a_reduced_picture_has_block_means(name: str, factor: int) -> None:
         block = whole[row * factor : (row + 1) * factor, column * factor : (column + 1) * factor]
         # The means are those of unrounded, unclipped samples.
         assert np.abs(block.mean(axis=(0, 1)) - reduced[row, column]).max() < 12
+
+
+@pytest.mark.parametrize("subsampling", [(2, 2), (1, 2)])
+@pytest.mark.parametrize(
+    "view", [View(Rectangle(100, 101, 261, 222)), View(Rectangle(3, 7, 300, 210), 4), View(None, 8)]
+)
+def test_subsampled_chroma_is_resampled_as_in_the_whole_picture(subsampling: tuple[int, int], view: View) -> None:
+    stream = read_code_stream((ROOT / "examples" / "kodim07.jai").read_bytes())
+    picture = stream.picture
+    picture.s_ver_minus1 = picture.c_ver_minus1 = subsampling[0] - 1
+    picture.s_hor_minus1 = picture.c_hor_minus1 = subsampling[1] - 1
+    options = DecodeOptions(operating_point="sop", patch=(20, 40))
+    reconstruction = own_decoder().reconstruct(write_code_stream(stream), options)
+    whole = to_444(reconstruction.filtered(True))
+    part = cropped(whole, view.region or Rectangle(0, 0, *whole.size), (1, 1))
+    expected = BoxScaler(part.size, view.factor).feed(part)
+    bands = list(view.bands(reconstruction, filters=True))
+    assert len(bands) > 1
+    for name in "yuv":
+        assert np.array_equal(getattr(join_bands(bands), name), getattr(expected, name))
 
 
 @settings(deadline=None)

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ValueError as error:
         parser.error(str(error))
     set_arithmetic()
-    shard = Shard.open(options.shard, device=options.device)
+    shard = Shard.open(options.shard, with_latents=recipe.known_latents, device=options.device)
     run, plain = (Run.start(recipe, options.device, None, shard) for _ in range(2))
     plain.gradients = Gradients(plain.codec, recipe)
     print("loss and gradient norm, as trained and as plain steps:")

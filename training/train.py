@@ -65,7 +65,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.codec = Codec(self.recipe.seed).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.Adam(_parameter_groups(self.codec, self.recipe), fused=True)
+        self.optimiser = _optimiser(self.codec, self.recipe)
         self.gradients = gradients_of(self.codec, self.recipe, self.device)
         self._restart_average()
 
@@ -87,10 +87,14 @@ class Run:
     def resume(cls, path: Path, device: torch.device, settings: Sequence[str] = ()) -> Run:
         """Go on from what `save` wrote, with some hyperparameters replaced (see `Recipe.with_settings`)."""
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        run = cls(Recipe(**state["recipe"]).with_settings(settings), device)
+        saved = Recipe(**state["recipe"])
+        run = cls(saved.with_settings(settings), device)
         run.codec.load_state_dict(state["codec"])
         run.average.load_state_dict(state["average"])
-        run.optimiser.load_state_dict(state["optimiser"])
+        # The speeds, and with them the groups, may be others now: moments go from parameter to parameter.
+        before = _optimiser(run.codec, saved)
+        before.load_state_dict(state["optimiser"])
+        run.optimiser.state.update(before.state)
         run.step, run.progress, run.skipped = state["step"], state["progress"], state["skipped"]
         run.norms = state["norms"]
         return run
@@ -151,15 +155,17 @@ class Run:
         self.average = AveragedModel(self.codec, multi_avg_fn=average, use_buffers=True)
 
 
-def _parameter_groups(codec: Codec, recipe: Recipe) -> list[dict[str, Any]]:
-    """Parameters by their speed; the first group has speed 1."""
+def _optimiser(codec: Codec, recipe: Recipe) -> torch.optim.Optimizer:
+    """Adam, its parameters grouped by their speed; the first group has speed 1."""
     speeds = {"z_model": recipe.z_model_speed}
     speeds |= dict.fromkeys(("hyper_encoder", "hyper_decoder", "scale_decoder"), recipe.hyper_speed)
     groups: dict[float, list[Tensor]] = {1.0: []}
     for name, parameter in codec.named_parameters():
         part = name.split(".")[2]
         groups.setdefault(speeds.get(part, 1.0), []).append(parameter)
-    return [{"params": parameters, "speed": speed} for speed, parameters in groups.items()]
+    return torch.optim.Adam(
+        [{"params": parameters, "speed": speed} for speed, parameters in groups.items()], fused=True
+    )
 
 
 def averaged_codec(path: Path) -> Codec:
@@ -239,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("shard", type=Path, help="training data, see training.shard")
     parser.add_argument("folder", type=Path, help="folder of the run: run.pt, log.tsv")
     end = parser.add_mutually_exclusive_group(required=True)
-    end.add_argument("--steps", type=int, help="length of the run (repeatable to the bit)")
+    end.add_argument("--steps", type=int, help="length of the run (on the CPU repeatable to the bit)")
     end.add_argument("--until", type=datetime.fromisoformat, help="time when it ends, such as 2026-11-23T20:15Z")
     parser.add_argument("--pause", type=int, metavar="STEP", help="save and stop here, to be gone on with")
     parser.add_argument(

@@ -80,7 +80,7 @@ def run_drill(
     tables = bundle.entropy_model_bytes(read_code_stream(data).picture.model_id)
     bench = _Bench(data, tables, bundle, sources, workspace)
     bench.write()
-    with_float = bench.start(encoder, float_sources(sources))
+    with_float = bench.start(encoder, float_sources(sources, encoder))
     scales = bench.arrays(with_float, bench.exact_stream)
     bench.float_stream.write_bytes(recode(data, scales, bench.exact))
     theirs = bench.arrays(with_float, bench.float_stream)
@@ -143,7 +143,7 @@ class _Bench:
 def _outcome(bench: _Bench, name: str, theirs: Arrays, exact: Picture) -> Outcome:
     try:
         integer = bench.start(name, bench.sources)
-        with_float = bench.start(name, float_sources(bench.sources))
+        with_float = bench.start(name, float_sources(bench.sources, name))
         equal = bench.trace_on(integer, bench.exact_stream) == bench.trace
         ours = bench.arrays(with_float, bench.float_stream)
     except (AbsentTarget, TargetError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from jpegai_mobile.codestream.stream import CodeStream, read_code_stream, write_
 from jpegai_mobile.codestream.substreams import SubStream
 from jpegai_mobile.latent.entropy_stage import latent_regions
 
+from ..errors import AbsentTarget
 from ..reference_decoder import Arrays
 from ..sources import TraceSources
 
@@ -23,8 +25,13 @@ LINK_FLAGS = ("-Wl,--wrap=jai_substream_fail", "-lm")
 LARGEST_TABLE = 31
 
 
-def float_sources(sources: TraceSources) -> TraceSources:
-    """The sources of jai-trace with the float hyper scale decoder, which also does not notice damage."""
+def float_sources(sources: TraceSources, target: str) -> TraceSources:
+    """The sources of jai-trace with the float hyper scale decoder, which also does not notice damage, for a target.
+
+    Raises AbsentTarget for `host` on macOS, where they cannot be linked.
+    """
+    if platform.system() == "Darwin" and target.partition("+")[0] == "host":
+        raise AbsentTarget(f"{target} has no float decoder on macOS: Apple's linker has no --wrap")
     files = tuple(path for path in sources.files if path.name != REPLACED)
     return TraceSources(sources.include, (*files, REPLACEMENT), LINK_FLAGS)
 

@@ -16,7 +16,7 @@ class FirstDecode:
     """What the operating system and the clock said about a process."""
 
     idle: int
-    """Bytes that were resident before the decode: the interpreter with everything imported."""
+    """Most bytes that were resident before the decode, while everything was imported."""
     peak: int
     """Most bytes that were ever resident."""
     seconds: float

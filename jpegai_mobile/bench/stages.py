@@ -198,3 +198,9 @@ class ObservedNetworks(ModelNetworks):
     def eicci(self, network: EicciNetwork, bands: Array) -> Array:
         """As in `ModelNetworks`; the time is that of the filters."""
         return self._real.eicci(network, bands)
+
+    @contextmanager
+    def dropped_on_error(self) -> Iterator[None]:
+        """As in `ModelNetworks`."""
+        with self._real.dropped_on_error():
+            yield

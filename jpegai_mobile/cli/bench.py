@@ -30,8 +30,10 @@ EXAMPLES = """examples:
   jpegai bench small.jai large.jai --bundle model --precision float32,int8 --threads 1,2 -o results.tsv
   jpegai bench photo.jai --bundle model --operating-point sop,bop --memory-limit 64MiB
 
-Configurations take turns in one process. Times hold entropy stage to RGB rows (PPM, thrown away) without start of the
-process and loading of models. Memory and the first decode come from three fresh processes each.
+Configurations take turns in one process. Times hold entropy stage to RGB rows (PPM, thrown away) without the start of
+the process. Networks stay loaded from decode to decode with --memory-limit none; under a limit, the default one too,
+those of one stage may be in memory at a time, and loading and preparing them is then part of every time.
+Memory and the first decode come from three fresh processes each.
 Beside the table, OUT.meta says what machine it was.
 """
 HEADER = (

@@ -10,7 +10,8 @@ from typing import Any
 from ..codestream.components import LATENT_GRID
 from ..codestream.picture_header import SYNTHESIS_TRANSFORMS
 from ..image.output import FORMATS, YUV_FORMAT, OutputFormatError, format_of, open_writer
-from ..runtime.decoder import DEFAULT_THREADS, NUM_THREADS, DecodeOptions, Decoder
+from ..image.rgb_files import HELD_BYTES
+from ..runtime.decoder import DEFAULT_THREADS, NUM_THREADS, DecodeOptions, Decoder, Output
 from ..runtime.default_bundle import open_bundle
 from ..runtime.manifest import PRECISIONS
 from ..runtime.reconstruction import Reconstruction
@@ -86,7 +87,8 @@ def run(options: argparse.Namespace) -> None:
     with open_bundle(options.bundle) as bundle:
         start = time.perf_counter()
         decoder = Decoder(bundle)
-        reconstruction = decoder.reconstruct(data, choices, options.region)
+        output = output_of(file_format, options.scale)
+        reconstruction = decoder.reconstruct(data, choices, options.region, output)
         parsed = time.perf_counter()
         for note in decoder.notes(reconstruction, choices):
             print(f"jpegai decode: note: {note}", file=sys.stderr)
@@ -94,6 +96,11 @@ def run(options: argparse.Namespace) -> None:
         _write(options.output, reconstruction, view, choices.filters, file_format)
     if options.stats:
         _print_stats(reconstruction, len(data), parsed - start, time.perf_counter() - parsed)
+
+
+def output_of(file_format: str, factor: int) -> Output:
+    """What is to be counted for writing a picture that is reduced by a factor."""
+    return Output(factor == 1 and file_format != YUV_FORMAT, HELD_BYTES.get(file_format, 0) / factor**2)
 
 
 def _view(options: argparse.Namespace, reconstruction: Reconstruction, file_format: str) -> View:

@@ -40,7 +40,7 @@ from .usage import add_bundle, add_parser, whole_number
 
 EXAMPLES = """examples:
   jpegai encode photo.png photo.jai
-  jpegai encode photo.jpg photo.jai --bpp 0.5             half a bit per sample, on photographs within 2 %
+  jpegai encode photo.jpg photo.jai --bpp 0.5             half a bit per pixel, on photographs within 2 %
   jpegai encode logo.png logo.jai --background white      a colour behind what is transparent
   jpegai encode photo.png photo.jai --bpp 0.3 --roi faces.png
   jpegai encode photo.png photo.jai --model 1 --beta-displacement -300
@@ -83,11 +83,11 @@ def add_command(commands: Any) -> None:
 def _add_rate(group: Any) -> None:
     """How large or good the stream is to be, and what may be done for it."""
     rate = group.add_mutually_exclusive_group()
-    rate.add_argument("--bpp", type=float, metavar="R", help="size of the stream in bits per sample")
+    rate.add_argument("--bpp", type=float, metavar="R", help="size of the stream in bits per pixel")
     rate.add_argument(
         "--quality", type=whole_number(QUALITIES), metavar="1..100", help="default 50; 17 more about double the size"
     )
-    rate.add_argument("--target-psnr", type=float, metavar="DB", help="of the decoded samples; decodes up to 5 times")
+    rate.add_argument("--target-psnr", type=float, metavar="DB", help="of the decoded samples; measured up to 5 times")
     rate.add_argument(
         "--beta-displacement",
         type=whole_number(BETAS),

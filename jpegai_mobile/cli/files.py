@@ -6,7 +6,9 @@ import errno
 import os
 import sys
 
-from ..image.output_stream import STANDARD_STREAM
+from ..image.output_stream import STANDARD_STREAM, errors_named
+
+STANDARD_INPUT = "standard input"
 
 
 def read_input(path: str) -> bytes:
@@ -15,9 +17,6 @@ def read_input(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     if sys.stdin is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard input")
-    try:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), STANDARD_INPUT)
+    with errors_named(STANDARD_INPUT):
         return sys.stdin.buffer.read()
-    except OSError as error:
-        error.filename = "standard input"
-        raise

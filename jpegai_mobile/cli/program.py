@@ -12,11 +12,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 from ..errors import InvalidStream, JpegAiError, LimitExceeded, Unsupported
+from ..image.output_stream import STANDARD_OUTPUT, errors_named
 from ..text import printable
 from .start import INTERRUPTED
 
@@ -43,7 +44,7 @@ class Parser(argparse.ArgumentParser):
 def run_program(name: str, work: Callable[[], int]) -> int:
     """The exit code of `work`, or the one for what it raises; `name` is what the line on stderr starts with."""
     try:
-        with _termination_interrupts():
+        with _termination_interrupts(), _output_named():
             code = work()
             _flush_output()
             return code
@@ -110,14 +111,35 @@ def _termination_interrupts() -> Iterator[None]:
             signal.signal(each, handler)
 
 
+class _NamedOutput:
+    """A text stream whose errors say that it is the standard output: those of `print` name no file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with errors_named(STANDARD_OUTPUT):
+            return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def _output_named() -> Iterator[None]:
+    """Errors of printing name standard output, whether they come at once or when it is flushed."""
+    if sys.stdout is None:
+        yield
+    else:
+        with redirect_stdout(cast(TextIO, _NamedOutput(sys.stdout))):
+            yield
+
+
 def _flush_output() -> None:
     """Raises OSError where printed text cannot be written."""
     if sys.stdout is not None:
-        try:
+        with errors_named(STANDARD_OUTPUT):
             sys.stdout.flush()
-        except OSError as error:
-            error.filename = "standard output"
-            raise
 
 
 def _discard_unwritable_output() -> None:

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     with open_bundle(options.bundle) as bundle:
         arrays = _trace(data, bundle, options)
     archive = io.BytesIO()  # zip files need to seek, and the output may be a pipe
-    np.savez_compressed(archive, allow_pickle=False, **arrays)
+    np.savez_compressed(archive, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
     with output_stream(options.output) as stream:
         stream.write(archive.getbuffer())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,6 +27,8 @@ class Marker(IntEnum):
 
 
 _KNOWN_MARKERS = frozenset(Marker) - {Marker.SOC}
+MAX_REGION_SEGMENTS = 256
+"""Of residuals, where each region has a segment: their number is a byte. Of other kinds there is one."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,11 @@ class Segment:
 
 
 def read_segments(data: bytes) -> list[Segment]:
-    """Split a code stream; raises InvalidStream when a marker or a size is wrong or EOC is missing."""
+    """Split a code stream; raises InvalidStream when a marker, its number or a size is wrong or EOC is missing."""
     if data[:2] != Marker.SOC.to_bytes(2, "big"):
         raise InvalidStream("not a JPEG AI code stream: marker SOC (FF80) missing at byte 0")
     segments: list[Segment] = []
+    counts: Counter[Marker] = Counter()
     position = 2
     while (marker := _read_marker(data, position)) != Marker.EOC:
         reader = BitReader(data, f"size of {marker.name} at byte {position}", position + 2)
@@ -57,7 +61,12 @@ def read_segments(data: bytes) -> list[Segment]:
             raise InvalidStream(
                 f"truncated: {marker.name} at byte {position} announces {size} bytes, {len(data) - start} are left"
             )
-        segments.append(Segment(marker, data[start : start + size], position))
+        segment = Segment(marker, data[start : start + size], position)
+        # Judged here, so that a list of empty segments does not grow with the stream.
+        counts[marker] += 1
+        if counts[marker] > (MAX_REGION_SEGMENTS if marker in (Marker.SORP, Marker.SORS) else 1):
+            raise InvalidStream(f"{segment.place}: segment {counts[marker]} of this kind")
+        segments.append(segment)
         position = start + size
     if position + 2 != len(data):
         raise InvalidStream(f"{len(data) - position - 2} bytes after marker EOC at byte {position}")

@@ -59,7 +59,9 @@ def read_code_stream(
             f"picture of {picture.width} x {picture.height} samples is above the limit of {max_samples} samples"
         )
     by_marker = _collect(segments, picture)
-    tools, tool_fields = read_tool_header(_required(by_marker, Marker.TON).payload, picture)
+    tools, tool_fields = ToolHeader(), list[Field]()  # all tools off
+    if Marker.TON in by_marker:
+        tools, tool_fields = read_tool_header(by_marker[Marker.TON][0].payload, picture)
     rendering, rendering_fields = None, list[Field]()
     if Marker.RDI in by_marker:
         rendering, rendering_fields = read_rendering_information(by_marker[Marker.RDI][0].payload)
@@ -80,7 +82,10 @@ def read_code_stream(
 
 
 def write_code_stream(stream: CodeStream) -> bytes:
-    """Serialise in the order PIH, TON, UDI, RDI, SORP, SORS, SOZ, SOQ; raises ValueError on an unfit field."""
+    """Serialise in the order PIH, TON, UDI, RDI, SORP, SORS, SOZ, SOQ; raises ValueError on an unfit field.
+
+    TON and RDI are written also where the stream that was read had none.
+    """
     picture = stream.picture
     segments = [
         Segment(Marker.PIH, write_picture_header(picture)),
@@ -102,9 +107,8 @@ def _collect(segments: list[Segment], picture: PictureHeader) -> dict[Marker, li
     by_marker: dict[Marker, list[Segment]] = {}
     for segment in segments:
         same = by_marker.setdefault(segment.marker, [])
-        repeatable = picture.independent_regions and segment.marker in RESIDUAL_MARKERS.values()
-        if same and not repeatable:
-            raise InvalidStream(f"{segment.place}: second segment of this kind")
+        if same and not picture.independent_regions:
+            raise InvalidStream(f"{segment.place}: segment 2 of this kind")
         same.append(segment)
     return by_marker
 

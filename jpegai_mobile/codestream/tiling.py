@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .components import grid_size
@@ -56,17 +55,12 @@ class Rectangle:
 
 
 def overlapping_spans(length: int, size: int, overlap: int) -> list[tuple[int, int]]:
-    """(start, stop) of tiles of `size` that start every size - overlap samples and cover `length`."""
+    """(start, stop) of tiles of `size` that start every size - overlap samples and cover `length`.
+
+    Needs 0 <= overlap < size.
+    """
     starts = range(0, max(length - overlap, 1), size - overlap)
     return [(start, min(start + size, length)) for start in starts]
-
-
-def overlapping_tiles(height: int, width: int, size: int, overlap: int) -> Iterator[Rectangle]:
-    """The tiles of a height x width picture in raster order; needs 0 <= overlap < size."""
-    columns = overlapping_spans(width, size, overlap)
-    for top, bottom in overlapping_spans(height, size, overlap):
-        for left, right in columns:
-            yield Rectangle(top, left, bottom, right)
 
 
 REGION_UNIT = 128

@@ -12,7 +12,7 @@ from ..codestream.picture_header import (
     ComponentHeader,
     PictureHeader,
 )
-from ..codestream.tiling import region_spans, region_step
+from ..codestream.tiling import REGION_UNIT, region_step
 from ..errors import PictureError
 from ..image.chroma import FORMAT_444
 from ..image.layout import RGB, YUV
@@ -34,9 +34,11 @@ def picture_header(picture: Picture, model: int, options: EncodeOptions) -> Pict
     # What is beyond the picture is not displayed.
     rows, columns = (max(length, MIN_SIZE) for length in picture.size)
     profile, transforms = OPERATING_POINTS[options.operating_point]
-    _check_regions((rows, columns), options)
+    _check_regions(picture.size, options)
     coded = _coded_subsampling(picture, options)
-    luma, chroma = (_component_header(rows * columns, i, options) for i in LATENT_CHANNELS)
+    # The reference does not get along a side that the overlap covers.
+    tiled = rows * columns > TILED_ABOVE and min(rows, columns) > TILE_OVERLAP
+    luma, chroma = (_component_header(tiled, i, options) for i in LATENT_CHANNELS)
     return PictureHeader(
         decoder_profile_id=profile,
         num_synthesis_transforms_minus1=len(transforms) - 1,
@@ -108,19 +110,16 @@ def _coded_subsampling(picture: Picture, options: EncodeOptions) -> Subsampling:
 
 
 def _check_regions(size: tuple[int, int], options: EncodeOptions) -> None:
-    """Every region needs 128 rows and columns of its own, and as many as its neighbours reach into it."""
-    reach, fits = 2 * options.region_overlap * Z_GRID, True
-    for length, count in zip(size, options.regions, strict=True):
-        fits &= count == 1 or region_step(length, count) > 0
-        fits &= min(stop - start for start, stop in region_spans(length, count)) >= reach
-    if not fits:
+    """Where a side is split, a region spans at least 128 samples of it, and as many as the next one reaches over."""
+    reach = max(2 * options.region_overlap * Z_GRID, REGION_UNIT)
+    splits = zip(size, options.regions, strict=True)
+    if not all(count == 1 or region_step(length, count) >= reach for length, count in splits):
         overlap = f" with an overlap of {options.region_overlap}" if options.region_overlap else ""
         regions = f"{options.regions[0]} x {options.regions[1]} regions{overlap}"
         raise PictureError(f"{regions} do not fit a picture of {size[1]} x {size[0]}")
 
 
-def _component_header(samples: int, channels: int, options: EncodeOptions) -> ComponentHeader:
-    tiled = samples > TILED_ABOVE
+def _component_header(tiled: bool, channels: int, options: EncodeOptions) -> ComponentHeader:
     return ComponentHeader(
         multi_threading_r=int(options.coder_threads > 1),
         log2_num_threads_r_minus1=_log2_minus1(options.coder_threads),

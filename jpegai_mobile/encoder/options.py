@@ -26,6 +26,8 @@ DEFAULT_QUALITY = 50
 MODELS = range(4)
 EFFORTS = range(1, 4)
 PLAIN_EFFORT, DEFAULT_EFFORT, SLOW_EFFORT = EFFORTS
+REGION_COUNTS = range(1, 129)
+"""Rows, or columns, of regions: the header has 7 bits for each."""
 REGION_OVERLAPS = range(4)
 ROI_STRENGTHS = range(1, 9)
 DEFAULT_ROI_STRENGTH = 4
@@ -36,7 +38,7 @@ class EncodeOptions:
     """Choices of an encode. Rate: `bpp`, or `quality`, or `model` with `beta_displacement`; default quality 50."""
 
     bpp: float | None = None
-    """Wanted size of the whole stream in bits per displayed sample."""
+    """Wanted size of the whole stream in bits per displayed pixel."""
     quality: int | None = None
     """1..100, see `encoder.quality`."""
     model: int | None = None
@@ -60,7 +62,7 @@ class EncodeOptions:
     lsbs: bool = False
     """Whether decoders are to scale the latents by their local variance; worth 0.01 dB at most."""
     target_psnr: float | None = None
-    """Wanted PSNR of the decoded samples in dB, in place of `bpp` and `quality`; every pass decodes the picture."""
+    """Wanted PSNR of the decoded samples in dB, in place of `bpp` and `quality`; up to 5 decodes measure it."""
     post_filters: bool | None = None
     """Whether EFE linear and LEF are written where they are worth their bits; decoders then hold the whole picture.
 
@@ -116,7 +118,7 @@ _JUDGES: dict[str, Judge] = {
     "beta_displacement": whole_number(BETAS),
     "chroma_beta_displacement": whole_number(BETAS),
     "operating_point": one_of(OPERATING_POINTS),
-    "regions": pair_of_whole_numbers(range(1, MAX_INDEPENDENT_REGIONS + 1)),
+    "regions": pair_of_whole_numbers(REGION_COUNTS),
     "region_overlap": whole_number(REGION_OVERLAPS),
     "roi_strength": whole_number(ROI_STRENGTHS),
     "rvs": flag,

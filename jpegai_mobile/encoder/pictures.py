@@ -10,7 +10,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,13 +34,16 @@ SIXTEEN_BIT_PEAK = 65535
 
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 """What Pillow raises for damaged files."""
-_WIDE_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
-_BITS_PER_SAMPLE = 258
-"""Tag of TIFF."""
+_WIDE_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_BITS_PER_SAMPLE, _PHOTOMETRIC_INTERPRETATION = 258, 262
+"""Tags of TIFF."""
+_WHITE_IS_ZERO = 0
 _XMP_OF_PNG = "XML:com.adobe.xmp"
 _DROPPED = {"exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "photoshop": "Photoshop", "comment": "a comment"}
 _ORIENTATION = 0x0112
 _GAMMA_TOLERANCE = 0.02
+_GREY_THROUGH = {"LAB": "RGB", "La": "LA"}
+"""What modes are converted to first that Pillow does not convert to grey."""
 _PROMOTED_MODE = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB"}
 
 
@@ -119,12 +122,12 @@ def mask_of(mask: NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
     Raises PictureError, or TypeError for what is neither.
     """
     if isinstance(mask, Image.Image):
+        if mask.mode in _WIDE_GREY:
+            return (_wide_grey(mask) >> 8).astype(np.uint8)
+        if mask.mode == "F":
+            raise PictureError("mask of floating point samples: their range is not defined; use 8 bit")
         image = _upright(mask)
-        if image.mode in ("I", "F"):
-            raise PictureError(f"mask of 32-bit samples (mode {image.mode}): their range is not defined; use 8 bit")
-        if image.mode in _WIDE_GREY:
-            return (np.asarray(image) >> 8).astype(np.uint8)
-        return np.asarray(image.convert("L"))
+        return np.asarray(_in_mode(image, _GREY_THROUGH.get(image.mode, image.mode)).convert("L"))
     if not isinstance(mask, np.ndarray):
         raise TypeError(f"mask is {type(mask).__name__}, neither an array nor a Pillow image")
     if mask.ndim != 2 or mask.dtype not in (np.uint8, np.bool_):
@@ -139,15 +142,15 @@ def source_picture(
 
     Raises PictureError, OSError, ValueError (`colour`), or TypeError for what is no picture.
     """
+    if not isinstance(picture, (YuvPicture, np.ndarray, Image.Image)):
+        return picture_from_bytes(*bytes_of(picture), background)
     if background is not None:
         colour(background)  # what is wrong with it is said of opaque pictures too
     if isinstance(picture, YuvPicture):
         return picture
     if isinstance(picture, np.ndarray):
         return picture_from_array(picture)
-    if isinstance(picture, Image.Image):
-        return picture_from_image(picture, background)
-    return picture_from_bytes(*bytes_of(picture), background)
+    return picture_from_image(picture, background)
 
 
 def picture_from_array(array: NDArray[Any]) -> SourcePicture:
@@ -180,13 +183,13 @@ def _hint(array: NDArray[Any]) -> str:
 def picture_from_image(image: Image.Image, background: str | None = None) -> SourcePicture:
     """A Pillow image: upright, in sRGB, without transparency. Raises PictureError, or ValueError (`colour`)."""
     notes = list(_dropped_metadata(image))
-    image = _upright(image)
-    if image.mode in (*_WIDE_GREY, "I"):
+    if image.mode in _WIDE_GREY:
         if not _is_srgb(image):
             notes.append("the colour profile of 16-bit grey was ignored: samples are taken as sRGB")
         return _from_wide(_wide_grey(image), image.info.get("transparency"), background, tuple(notes))
     if image.mode == "F":
         raise PictureError("floating point samples have no defined range; convert them to 8 or 16 bit first")
+    image = _upright(image)
     profile = image.info.get("icc_profile")
     image, alpha = _colours_and_alpha(image)
     if profile:
@@ -253,16 +256,29 @@ def _stored_bits(image: Image.Image, data: bytes) -> int:
     """Bits per sample of a file that may hold more of them than Pillow gives."""
     if image.format == "PNG" and len(data) > 24:
         return data[24]
-    tags = getattr(image, "tag_v2", {})
-    return int(max(tags.get(_BITS_PER_SAMPLE, (8,))))
+    return int(max(_tiff_tags(image).get(_BITS_PER_SAMPLE, (8,))))
+
+
+def _tiff_tags(image: Image.Image) -> Mapping[int, Any]:
+    """Empty for what was not read from a TIFF."""
+    tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
+    return tags
 
 
 def _wide_grey(image: Image.Image) -> NDArray[np.uint16]:
-    """16-bit samples [row, column]; raises PictureError for others."""
-    values = np.asarray(image)
+    """Grey samples of 16 bit [row, column], white as 65535, upright; raises PictureError for wider ones.
+
+    Pillow gives samples of 12 bit as they are in a TIFF, and white as 0 where it is 0 there.
+    """
+    values = np.asarray(_upright(image))
     if values.min(initial=0) < 0 or values.max(initial=0) > SIXTEEN_BIT_PEAK:
         raise PictureError("32-bit integer samples have no defined range; convert them to 16 bit first")
-    return values.astype(np.uint16)
+    values = values.astype(np.uint16)
+    tags = _tiff_tags(image)
+    peak = (1 << max(tags.get(_BITS_PER_SAMPLE, (16,)))) - 1
+    if peak < SIXTEEN_BIT_PEAK:
+        values = ((values.astype(np.uint32) * SIXTEEN_BIT_PEAK + peak // 2) // peak).astype(np.uint16)
+    return SIXTEEN_BIT_PEAK - values if tags.get(_PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO else values
 
 
 def _wide_rgb(image: Image.Image, data: bytes) -> NDArray[np.uint16]:
@@ -271,7 +287,8 @@ def _wide_rgb(image: Image.Image, data: bytes) -> NDArray[np.uint16]:
     Pillow unpacks one byte per sample, the high one of `image`: asked for little endian, it gives the low one.
     """
     with Image.open(io.BytesIO(data)) as again:
-        again.tile = [tile._replace(args="RGB;16L") for tile in again.tile]
+        # Tiles are plain tuples below Pillow 11.
+        again.tile = [(*tile[:3], "RGB;16L") for tile in again.tile]  # type: ignore[misc]
         wide = np.asarray(_upright(image)).astype(np.uint16)
         wide <<= 8
         wide |= np.asarray(_upright(again))

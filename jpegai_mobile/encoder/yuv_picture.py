@@ -23,7 +23,8 @@ STORED_AS: dict[int, np.dtype[Any]] = {8: np.dtype("u1"), 10: np.dtype("<u2")}
 class YuvPicture:
     """A YUV picture to encode: decoders give its planes back, without a colour conversion.
 
-    uint8 samples are 8 bit, uint16 ones 10 bit. Raises PictureError for planes that do not belong together.
+    uint8 samples are 8 bit, uint16 ones (of any byte order) 10 bit. Raises PictureError for planes that do not belong
+    together.
     """
 
     y: Samples
@@ -42,7 +43,7 @@ class YuvPicture:
             raise PictureError("YUV planes are uint8 or uint16 [row, column]")
         check_size(self.size)
         expected = chroma_size(self.size, self.subsampling)
-        if len({plane.dtype for plane in planes}) > 1 or any(plane.shape != expected for plane in (self.u, self.v)):
+        if len({plane.itemsize for plane in planes}) > 1 or any(plane.shape != expected for plane in (self.u, self.v)):
             found = ", ".join(f"{plane.dtype} {plane.shape[1]} x {plane.shape[0]}" for plane in planes)
             raise PictureError(f"YUV planes do not belong together: {found}; chroma is {expected[1]} x {expected[0]}")
         peak = (1 << self.bit_depth) - 1
@@ -86,7 +87,9 @@ class YuvPicture:
 
 
 def _is_plane(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype in (np.uint8, np.uint16)
+    if not isinstance(value, np.ndarray) or value.ndim != 2:
+        return False
+    return value.dtype.newbyteorder("=") in (np.uint8, np.uint16)
 
 
 def yuv_from_bytes(data: bytes, name: str, size: Size, subsampling: Subsampling, bit_depth: int) -> YuvPicture:

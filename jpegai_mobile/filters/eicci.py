@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..codestream.components import Component
 from ..codestream.picture_header import TILE_UNIT, PictureHeader
 from ..codestream.tiling import Rectangle, overlapping_spans
 from ..codestream.tool_header import EicciHeader, EicciTile
@@ -24,7 +25,6 @@ SHORT_LISTS = {
 }
 """Networks of the bank that short indices mean: by operating point, for luma and chroma, per model_id."""
 BANKS = {"sop": "bop", "bop": "bop", "hop": "hop"}
-LUMA, CHROMA = 0, 1
 GRID = 4
 """Tiles are padded to whole Haar cells of two levels."""
 MIN_LAST_TILE = 176
@@ -66,20 +66,18 @@ def eicci(
 
     Raises InvalidStream for tiles that do not fit the picture and networks that are not in the bank.
     """
-    samples = np.stack([planes.y, planes.u, planes.v], axis=-1) / FULL
-    geometry = eicci_tiles(header, picture)
+    samples = np.stack([planes.y, planes.u, planes.v], axis=-1)
+    samples /= FULL
+    geometry, displayed = eicci_tiles(header, picture), Rectangle(0, 0, *planes.size)
     if len(geometry) != len(header.tiles):
         raise InvalidStream(f"{PLACE}: {len(header.tiles)} tiles are coded, the picture has {len(geometry)}")
     for number, (place, choice) in enumerate(zip(geometry, header.tiles, strict=True)):
         networks = _chosen_networks(choice, picture.model_id, operating_point, f"{PLACE}: tile {number}")
-        tile = samples[place.tile.slices]
-        if networks and tile.size:
-            filtered = _filtered_tile(tile, choice, networks, run)
-            core = place.core
-            kept = filtered[core.top - place.tile.top :, core.left - place.tile.left :]
-            target = samples[core.slices]
-            target[:] = kept[: target.shape[0], : target.shape[1]]
-    samples = np.clip(samples, 0, 1) * FULL
+        tile, core = (each.intersection(displayed) for each in (place.tile, place.core))
+        if networks and not core.empty:
+            _filter_tile(samples, EicciTileGeometry(tile, core), choice, networks, run)
+    np.clip(samples, 0, 1, out=samples)
+    samples *= FULL
     y, u, v = (np.ascontiguousarray(samples[..., channel]) for channel in range(3))
     return Planes(y, u, v)
 
@@ -96,6 +94,25 @@ def eicci_tiles(header: EicciHeader, picture: PictureHeader) -> list[EicciTileGe
         for row_tile, row_core in rows
         for column_tile, column_core in columns
     ]
+
+
+def largest_tile(header: EicciHeader, picture: PictureHeader) -> tuple[int, int]:
+    """Rows and columns that no tile exceeds, in samples."""
+    if not header.tile_manager_enabled:
+        return picture.height, picture.width
+    side = max(header.tile_size * TILE_UNIT, 2 * MIN_LAST_TILE)
+    return min(picture.height, side), min(picture.width, side)
+
+
+def networks_at_most(header: EicciHeader) -> int:
+    """Networks that the tiles name; one named by its place in the bank and in a short list counts twice."""
+    return len(
+        {
+            (component, tile.icci_use_shortList, tile.icci_model_signalled_idx[component])
+            for tile in header.tiles
+            for component in _used_components(tile)
+        }
+    )
 
 
 def _rectangle(rows: Span, columns: Span) -> Rectangle:
@@ -119,29 +136,41 @@ def _spans(length: int, size: int, overlap: int) -> list[tuple[Span, Span]]:
 def _chosen_networks(choice: EicciTile, model_id: int, operating_point: str, place: str) -> list[EicciNetwork]:
     """The networks that a tile uses: luma, chroma, both or none."""
     networks = []
-    used = choice.icci_use[0], choice.icci_use[1] or choice.icci_use[2]
-    for component, name in ((LUMA, "y"), (CHROMA, "uv")):
-        if used[component]:
-            index = choice.icci_model_signalled_idx[component]
-            short_list = SHORT_LISTS[operating_point][component][model_id]
-            known = short_list if choice.icci_use_shortList else range(BANK_SIZE)
-            if index >= len(known):
-                raise InvalidStream(f"{place}: network {index} of {len(known)}")
-            networks.append(EicciNetwork(name, BANKS[operating_point], known[index]))
+    for component in _used_components(choice):
+        index = choice.icci_model_signalled_idx[component]
+        short_list = SHORT_LISTS[operating_point][component][model_id]
+        known = short_list if choice.icci_use_shortList else range(BANK_SIZE)
+        if index >= len(known):
+            raise InvalidStream(f"{place}: network {index} of {len(known)}")
+        networks.append(EicciNetwork(component.suffix, BANKS[operating_point], known[index]))
     return networks
 
 
-def _filtered_tile(
-    tile: NDArray[np.float32], choice: EicciTile, networks: list[EicciNetwork], run: EicciRunner
-) -> NDArray[np.float32]:
-    """A copy of `tile` [row, column, (Y, U, V)] with the planes that are in use replaced."""
-    rows, columns, _ = tile.shape
-    bands = haar(haar(np.pad(tile, ((0, -rows % GRID), (0, -columns % GRID), (0, 0)), mode="edge")))
-    filtered: NDArray[np.float32] = tile.copy()
+def _used_components(choice: EicciTile) -> list[Component]:
+    """The components whose network a tile uses; U and V share one."""
+    planes = {Component.LUMA: choice.icci_use[:1], Component.CHROMA: choice.icci_use[1:]}
+    return [component for component, used in planes.items() if any(used)]
+
+
+def _filter_tile(
+    samples: NDArray[np.float32],
+    place: EicciTileGeometry,
+    choice: EicciTile,
+    networks: list[EicciNetwork],
+    run: EicciRunner,
+) -> None:
+    """Replace the planes that are in use in the core of a tile of `samples` [row, column, (Y, U, V)]."""
+    bands = haar(haar(_padded(samples[place.tile.slices])))
+    core, kept = samples[place.core.slices], place.core.relative_to(place.tile).slices
     for network in networks:
-        corrected = inverse_haar(inverse_haar(run(network, bands)))[:rows, :columns]
+        corrected = inverse_haar(inverse_haar(run(network, bands)))[kept]
         channels = (0,) if network.component == "y" else (1, 2)
         for source, channel in enumerate(channels):
             if choice.icci_use[channel]:
-                filtered[..., channel] = corrected[..., source]
-    return filtered
+                core[..., channel] = corrected[..., source]
+
+
+def _padded(tile: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A tile of whole Haar cells, its last row and column repeated."""
+    rows, columns, _ = tile.shape
+    return np.pad(tile, ((0, -rows % GRID), (0, -columns % GRID), (0, 0)), mode="edge")

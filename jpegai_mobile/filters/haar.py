@@ -13,10 +13,14 @@ BANDS = 4
 
 def haar(samples: Bands) -> Bands:
     """[h, w, C] of even size to [h / 2, w / 2, 4C]: bands LL, HL, LH, HH of each channel in turn."""
-    half = samples * np.float32(0.5)
-    a, b = half[0::2, 0::2], half[0::2, 1::2]
-    c, d = half[1::2, 0::2], half[1::2, 1::2]
-    bands = np.stack([a + c + b + d, b + d - a - c, c + d - a - b, a + d - b - c], axis=-1)
+    a, b = samples[0::2, 0::2], samples[0::2, 1::2]
+    c, d = samples[1::2, 0::2], samples[1::2, 1::2]
+    bands = np.empty((*a.shape, BANDS), np.float32)
+    bands[..., 0] = a + c + b + d
+    bands[..., 1] = b + d - a - c
+    bands[..., 2] = c + d - a - b
+    bands[..., 3] = a + d - b - c
+    bands *= np.float32(0.5)
     return bands.reshape(*a.shape[:2], -1)
 
 

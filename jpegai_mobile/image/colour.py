@@ -33,6 +33,12 @@ def from_raw(raw: NDArray[np.float32]) -> Plane:
     return np.clip(plane, 0, FULL, out=plane)
 
 
+def clamped(planes: Planes) -> Planes:
+    """The samples of a picture held to 0..255, which filters and resampling overshoot."""
+    y, u, v = (np.clip(plane, 0, FULL) for plane in (planes.y, planes.u, planes.v))
+    return Planes(y, u, v)
+
+
 def sample_type(bit_depth: int) -> np.dtype[Any]:
     """What output samples of a bit depth are stored in."""
     return np.dtype(np.uint8 if bit_depth == 8 else np.uint16)

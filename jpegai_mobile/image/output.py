@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ..native.samples import quantise, yuv_to_rgb
-from .chroma import FORMAT_444, to_444
+from .chroma import FORMAT_444
 from .colour import Samples
 from .layout import PictureLayout
 from .output_stream import STANDARD_STREAM, Target, output_stream
 from .planes import Planes, chroma_size
 from .rgb_files import RGB_SINKS, RgbSink
-from .row_upsampling import RowUpsampler
+from .row_upsampling import bands_to_444
 
 YUV_FORMAT = "yuv"
 FORMATS = (*RGB_SINKS, YUV_FORMAT)
@@ -154,8 +154,7 @@ class _RgbConversion:
 
     def __init__(self, sink: RgbSink, layout: PictureLayout) -> None:
         self.sink, self._bit_depth = sink, layout.bit_depth
-        upsampled_rows = layout.subsampling[0] > 1
-        self._to_444: Callable[[Planes], Planes] = RowUpsampler(layout.size).feed if upsampled_rows else to_444
+        self._to_444 = bands_to_444(layout.size, layout.subsampling)
 
     def write(self, rows: Planes) -> None:
         complete = self._to_444(rows)

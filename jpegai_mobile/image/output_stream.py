@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 STANDARD_STREAM = "-"
+STANDARD_OUTPUT = "standard output"
+"""What errors call it."""
 
 Target = str | os.PathLike[str] | BinaryIO
 """A path, `-` for standard output, or a binary stream."""
@@ -31,12 +33,19 @@ def output_stream(target: Target) -> Iterator[BinaryIO]:
     if not isinstance(target, str | os.PathLike):
         yield target
         return
+    name = STANDARD_OUTPUT if target == STANDARD_STREAM else os.fspath(target)
+    with errors_named(name), _opened(target) as stream:
+        yield stream
+
+
+@contextmanager
+def errors_named(name: str) -> Iterator[None]:
+    """An OSError that does not say which file it is about is about this one."""
     try:
-        with _opened(target) as stream:
-            yield stream
+        yield
     except OSError as error:
         if error.filename is None:
-            error.filename = "standard output" if target == STANDARD_STREAM else os.fspath(target)
+            error.filename = name
         raise
 
 

@@ -78,20 +78,22 @@ class JpegSink:
     """JPEG of 8 bit; the one format whose encoder wants the whole picture in memory."""
 
     def __init__(self, stream: BinaryIO, layout: PictureLayout) -> None:
-        self._stream = stream
-        self._picture = np.empty((*layout.size, 3), np.uint8)
-        self._row = 0
-
-    def write(self, rgb: Samples) -> None:
-        part = self._picture[self._row : self._row + len(rgb)]
-        part[:] = rgb if rgb.dtype == np.uint8 else np.round(rgb * (255 / 1023))
-        self._row += len(rgb)
-
-    def finish(self) -> None:
         # Pillow takes two megabytes that no other format needs.
         from PIL import Image
 
-        Image.fromarray(self._picture).save(self._stream, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+        self._stream = stream
+        self._picture = Image.new("RGB", layout.size[::-1])
+        self._part_of = Image.fromarray
+        self._row = 0
+
+    def write(self, rgb: Samples) -> None:
+        part = rgb if rgb.dtype == np.uint8 else np.round(rgb * (255 / 1023)).astype(np.uint8)
+        if len(part):
+            self._picture.paste(self._part_of(part), (0, self._row))
+        self._row += len(part)
+
+    def finish(self) -> None:
+        self._picture.save(self._stream, "JPEG", quality=JPEG_QUALITY, subsampling=0)
 
 
 RGB_SINKS: dict[str, Callable[[BinaryIO, PictureLayout], RgbSink]] = {
@@ -101,3 +103,5 @@ RGB_SINKS: dict[str, Callable[[BinaryIO, PictureLayout], RgbSink]] = {
     "npy": NpySink,
 }
 """RGB file formats by name."""
+HELD_BYTES = {"jpg": 4.5}
+"""What a format holds until the end of the picture, per pixel; nothing for those that are not listed."""

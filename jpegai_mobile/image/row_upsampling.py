@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..native.samples import resample_columns, resample_rows
-from .planes import Plane, Planes, Size, chroma_size
+from .chroma import to_444
+from .planes import Plane, Planes, Size, Subsampling, chroma_size
 from .resampling import cubic_taps
+
+
+def bands_to_444(size: Size, subsampling: Subsampling) -> Callable[[Planes], Planes]:
+    """Gives the 4:4:4 rows (perhaps none) that are complete with the next band of a picture of `size` luma samples."""
+    return RowUpsampler(size).feed if subsampling[0] > 1 else to_444
 
 
 class RowUpsampler:

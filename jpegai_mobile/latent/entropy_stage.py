@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codestream.components import LATENT_GRID, Component
-from ..codestream.picture_header import PictureHeader
+from ..codestream.components import LATENT_GRID, Component, grid_size
+from ..codestream.picture_header import ComponentHeader, PictureHeader
 from ..codestream.stream import CodeStream
 from ..codestream.substreams import SubStream
 from ..codestream.tiling import Rectangle
+from ..entropy.me_tans import GROUP
 from ..entropy.residual import decode_residual
 from ..entropy.z import decode_z
 from . import quality_map as quality
@@ -65,8 +66,8 @@ def decode_entropy_stage(
 ) -> EntropyArrays:
     """Run the entropy stage; raises InvalidStream on damaged sub-streams.
 
-    `max_channels` (luma, chroma) keeps only the first residual channels, rounded up as the standard's
-    progressive decoding rounds them.
+    `max_channels` (luma, chroma) keeps only the first residual channels of every region, rounded up as the
+    standard's progressive decoding rounds them.
     """
     picture = stream.picture
     z = decode_z(stream.z, picture.z_threads, [t.z_cumulative for t in model.components], picture.sizes.z)
@@ -97,9 +98,8 @@ def _decode_component(
     header = picture.components[component]
     hyper_scale = hyper_scale_decoder(z, tables, picture.sizes.latent)
     scales = component_scales(picture, component, tables, hyper_scale, quality_map)
-    residual = _decode_regions(stream.residuals[component], picture, component, scales.sigma, scales.skip_mask)
-    if max_channels is not None:
-        residual[_kept_channels(max_channels, header.num_chs, picture, header.residual_threads) :] = 0
+    limit = header.num_chs if max_channels is None else max_channels
+    residual = _decode_regions(stream.residuals[component], picture, component, scales, limit)
     return ComponentArrays(z, scales.scale_index, scales.sigma, scales.skip_mask, residual)
 
 
@@ -142,16 +142,18 @@ def _decode_regions(
     sub_streams: list[SubStream | None],
     picture: PictureHeader,
     component: Component,
-    sigma: NDArray[np.int32],
-    mask: NDArray[np.bool_],
+    scales: ComponentScales,
+    limit: int,
 ) -> NDArray[np.int16]:
-    """Residual [C, h, w] from the sub-stream of every region; regions that are missing stay 0."""
+    """Residual [C, h, w] from the sub-stream of every region; 0 where a region is missing, or beyond the limit."""
     header = picture.components[component]
-    residual = np.zeros(sigma.shape, np.int16)
+    residual = np.zeros(scales.sigma.shape, np.int16)
     for sub_stream, region in zip(sub_streams, latent_regions(picture), strict=True):
         if sub_stream is not None:
             part = (slice(0, header.num_chs), *region.slices)
-            residual[part] = decode_residual(sub_stream, header.residual_threads, sigma[part], mask[part])
+            decoded = decode_residual(sub_stream, header.residual_threads, scales.sigma[part], scales.skip_mask[part])
+            kept = _kept_channels(limit, header, region)
+            residual[:kept, *region.slices] = decoded[:kept]
     return residual
 
 
@@ -160,8 +162,8 @@ def latent_regions(picture: PictureHeader) -> list[Rectangle]:
     return [region.on_grid(LATENT_GRID) for region in picture.regions]
 
 
-def _kept_channels(limit: int, coded: int, picture: PictureHeader, threads: int) -> int:
-    """Channels kept for a limit: a multiple of the smallest count whose symbols fill whole groups of four."""
-    rows, columns = picture.sizes.latent
-    block = next((k for k in range(1, limit + 1) if k * rows * columns % (4 * threads) == 0), None)
-    return limit if block is None else min(-(-limit // block) * block, coded)
+def _kept_channels(limit: int, header: ComponentHeader, region: Rectangle) -> int:
+    """Channels of a region kept for a limit: a multiple of the smallest count whose symbols fill whole groups."""
+    area, group = region.height * region.width, GROUP * header.residual_threads
+    block = next((k for k in range(1, limit + 1) if k * area % group == 0), None)
+    return min(limit if block is None else grid_size(limit, block) * block, header.num_chs)

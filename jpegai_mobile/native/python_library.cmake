@@ -4,7 +4,8 @@
 include_guard()
 
 function(jai_python_library target name)
-  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name})
+  # On Windows a library to be linked goes with it, and the static library has that name.
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name} ARCHIVE_OUTPUT_NAME ${name}_import)
   if(JAI_IN_PLACE)
     set(in_place ${CMAKE_SOURCE_DIR}/${JAI_PYTHON_FOLDER})
     set_target_properties(${target} PROPERTIES

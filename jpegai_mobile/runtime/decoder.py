@@ -49,7 +49,8 @@ class DecodeOptions:
     memory_limit: int | None = None
     """Most bytes above the idle interpreter, NO_LIMIT for the fastest way.
 
-    None stays below DEFAULT_LIMIT where that is possible, takes little where it is not, and refuses nothing.
+    None stays below DEFAULT_LIMIT where that is possible, takes little where it is not, and refuses nothing. A
+    picture that is given back as arrays is not counted: 3 bytes a pixel as RGB samples, 6 with 10 bit, 12 as planes.
     """
     engine: str = ENGINES[0]
     """Which entropy engine: `native` or `python`."""
@@ -72,6 +73,22 @@ _JUDGES: dict[str, Judge] = {
     "memory_limit": whole_number(range(NO_LIMIT + 1)),
     "engine": one_of(ENGINES),
 }
+
+
+@dataclass(frozen=True)
+class Output:
+    """What becomes of the rows of a picture, as far as it takes memory."""
+
+    as_rgb: bool = True
+    """Whether rows are asked for as RGB samples where `Reconstruction.streams_rgb`, else as planes."""
+    held_bytes: float = 0
+    """What is held of them until the end, per luma sample that is shown."""
+
+
+RGB_ROWS = Output()
+"""RGB samples, nothing of which is held."""
+PLANES = Output(as_rgb=False)
+"""Planes, of which nothing is counted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,23 +123,28 @@ class Decoder:
         `progress` is called with (done, total) samples after every patch; a true result asks to stop.
         """
         options = options or DecodeOptions()
-        reconstruction = self.reconstruct(data, options)
+        reconstruction = self.reconstruct(data, options, output=PLANES)
         planes = join_bands(reconstruction.bands(options.filters, None, progress))
         return DecodedPicture(planes, reconstruction.stream, self.notes(reconstruction, options))
 
-    def reconstruct(self, data: bytes, options: DecodeOptions, region: Rectangle | None = None) -> Reconstruction:
+    def reconstruct(
+        self, data: bytes, options: DecodeOptions, region: Rectangle | None = None, output: Output = RGB_ROWS
+    ) -> Reconstruction:
         """Run the entropy stage; the returned object gives the rows of the picture as they are asked for.
 
         `data` is a code stream, or a HEIF file with one. With `region` (displayed luma samples), nothing outside
-        of it may be asked for, and symbols of independent regions that it does not need are not decoded.
+        of it may be asked for, and symbols of independent regions that it does not need are not decoded. `output` is
+        counted in the memory that is needed.
         Raises InvalidStream, Unsupported, LimitExceeded or BundleError, as reading the rows does.
         """
         data = code_stream_of(data)
         stream = read_code_stream(data, max_samples=options.max_samples, allow_missing_regions=options.allow_partial)
+        displayed = Rectangle(0, 0, *stream.picture.display_size)
+        shown = displayed if region is None else region.intersection(displayed)
+        if shown.empty:
+            shown = displayed
         if region is not None:
-            region = region.intersection(Rectangle(0, 0, *stream.picture.display_size))
-            if region.empty or not samples_are_independent(stream, options.filters):
-                region = None
+            region = shown if samples_are_independent(stream, options.filters) else None
         point = _choose_operating_point(stream, self.bundle, options.operating_point)
         precision = choose_precision(self.bundle, options.precision)
         model_id = stream.picture.model_id
@@ -136,6 +158,8 @@ class Decoder:
             options.patch,
             options.filters,
             region,
+            output.as_rgb,
+            output.held_bytes * shown.height * shown.width,
         )
         tables, model = self._entropy_model(model_id)
         if names_other_model(stream.user_data, tables):

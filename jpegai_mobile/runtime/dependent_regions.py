@@ -22,7 +22,7 @@ from .symbols import Symbols
 
 Array = NDArray[np.float32]
 DROPPED_LATENTS = 1
-"""Latents dropped at inner sides of an extended region; a default of the standard, not signalled."""
+"""Latents dropped at inner sides of a region, extended or not; a default of the standard, not signalled."""
 
 
 def decode_dependent_regions(symbols: Symbols, networks: ModelNetworks) -> tuple[Array, Array]:
@@ -35,20 +35,32 @@ def decode_dependent_regions(symbols: Symbols, networks: ModelNetworks) -> tuple
     luma_psi, chroma_psi = decode_psi(symbols, networks)
     whole = Rectangle(0, 0, *picture.sizes.latent)
     luma = predicted_by_tiles(picture, symbols.residual(Component.LUMA, whole), luma_psi, networks)
-    chroma = merge_chroma(chroma_psi, picture.sizes.latent) + symbols.residual(Component.CHROMA, whole)
-    return luma, chroma
+
+    def chroma_of_tile(tile: Rectangle) -> Array:
+        place = tile.on_grid(LATENT_GRID)
+        psi = chroma_psi[tile.on_grid(PSI_GRID).slices]
+        return merge_chroma(psi, (place.height, place.width)) + symbols.residual(Component.CHROMA, place)
+
+    return luma, _latents_of_tiles(picture, Component.CHROMA, chroma_of_tile)
 
 
 def predicted_by_tiles(picture: PictureHeader, residual: Array, psi: Array, networks: ModelNetworks) -> Array:
     """Luma latents of the picture [row, column, channel] from its residual and psi."""
-    luma = np.empty((*picture.sizes.latent, Component.LUMA.channels), np.float32)
+
+    def of_tile(tile: Rectangle) -> Array:
+        part = np.ascontiguousarray(residual[tile.on_grid(LATENT_GRID).slices])
+        return networks.context_model(part, psi[tile.on_grid(PSI_GRID).slices], (tile.height, tile.width))
+
+    return _latents_of_tiles(picture, Component.LUMA, of_tile)
+
+
+def _latents_of_tiles(picture: PictureHeader, component: Component, of_tile: Callable[[Rectangle], Array]) -> Array:
+    """Latents of a component; what no tile keeps, at the borders of regions without overlap, is zero."""
+    latents = np.zeros((*picture.sizes.latent, component.channels), np.float32)
     for tile in _coding_tiles(picture):
-        place = tile.on_grid(LATENT_GRID).slices
-        part = np.ascontiguousarray(residual[place])
-        latent = networks.context_model(part, psi[tile.on_grid(PSI_GRID).slices], (tile.height, tile.width))
-        kept = _without_dropped_border(latent, tile, picture)
-        luma[place][kept] = latent[kept]
-    return luma
+        kept = _without_dropped_border(tile, picture)
+        latents[tile.on_grid(LATENT_GRID).slices][kept] = of_tile(tile)[kept]
+    return latents
 
 
 def decode_psi(symbols: Symbols, networks: ModelNetworks) -> tuple[Array, Array]:
@@ -85,8 +97,10 @@ def _check_overlap(picture: PictureHeader) -> None:
     hyper, context = picture.hyper_decoder_overlap_in_latent_samples, picture.mcm_overlap_in_latent_samples
     if context != 4 * hyper:
         raise Unsupported(f"mcm_overlap_in_latent_samples {context} with a hyper decoder overlap of {hyper}")
-    if min(min(region.height, region.width) for region in picture.regions) < _overlap(picture):
-        raise InvalidStream(f"picture header: regions are narrower than their overlap of {_overlap(picture)} samples")
+    overlap = _overlap(picture)
+    # Only what would begin outside the picture is undefined: what reaches beyond its other end is cut off there.
+    if any(0 < edge < overlap for region in picture.regions for edge in (region.top, region.left)):
+        raise InvalidStream(f"picture header: regions are narrower than their overlap of {overlap} samples")
 
 
 def _extended(region: Rectangle, picture: PictureHeader) -> Rectangle:
@@ -99,11 +113,10 @@ def _extended(region: Rectangle, picture: PictureHeader) -> Rectangle:
     )
 
 
-def _without_dropped_border(latent: Array, tile: Rectangle, picture: PictureHeader) -> tuple[slice, slice]:
-    """The latents of an extended tile that are kept: those at inner sides lack context."""
-    dropped = DROPPED_LATENTS if _overlap(picture) else 0
-    rows, columns = latent.shape[:2]
-    return (
-        slice(dropped if tile.top else 0, rows - dropped if tile.bottom < picture.height else rows),
-        slice(dropped if tile.left else 0, columns - dropped if tile.right < picture.width else columns),
-    )
+def _without_dropped_border(tile: Rectangle, picture: PictureHeader) -> tuple[slice, slice]:
+    """Rows and columns of the latents of a tile that are kept: those at inner sides lack context."""
+
+    def kept(start: int, stop: int, length: int) -> slice:
+        return slice(DROPPED_LATENTS if start else 0, -DROPPED_LATENTS if stop < length else None)
+
+    return kept(tile.top, tile.bottom, picture.height), kept(tile.left, tile.right, picture.width)

@@ -117,7 +117,7 @@ class DecodedLatents:
     def _hold(self, window: Rectangle) -> None:
         """Decode a window, and rows below it that will be asked for next; rows in common with what is held stay."""
         shared = self._rows_in_common(window)
-        kept = [] if self._latents is None else [part[len(part) - shared :].copy() for part in self._latents]
+        kept = [part[len(part) - shared :].copy() for part in self._latents or ()] if shared else []
         self._latents = None  # before there are new ones
         self._regions = {
             region: latents for region, latents in self._regions.items() if region.bottom > window.top * LATENT_GRID
@@ -152,6 +152,7 @@ class DecodedLatents:
                     into, scaled_by_lsbs(self.symbols, self.tools, part, decoded), strict=True
                 ):
                     component[place] = latents
+                del decoded, latents  # before there are those of the next part
 
     def _region(self, region: Rectangle) -> RegionLatents:
         if region not in self._regions:
@@ -160,10 +161,14 @@ class DecodedLatents:
 
 
 def _narrow_parts(part: Rectangle, columns: int) -> Iterator[Rectangle]:
-    """A rectangle in parts of at most `columns`; nothing when it is empty."""
+    """A rectangle in parts of at most `columns`, wide ones first (a network that grows needs old and new memory).
+
+    Nothing when it is empty.
+    """
     if part.empty:
         return
-    for window in equal_windows(part.width, columns, 0, 0):
+    windows = equal_windows(part.width, columns, 0, 0)
+    for window in sorted(windows, key=lambda window: window.core_start - window.core_stop):
         left, right = part.left + window.core_start, part.left + window.core_stop
         yield Rectangle(part.top, left, part.bottom, right)
 

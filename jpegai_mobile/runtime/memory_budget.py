@@ -6,7 +6,7 @@ networks with what they compute in. Constants were measured (benchmarks/memory.p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,6 +15,7 @@ from ..codestream.picture_header import PictureHeader
 from ..codestream.stream import CodeStream
 from ..codestream.tiling import Rectangle
 from ..errors import LimitExceeded
+from ..filters.eicci import GRID, largest_tile, networks_at_most
 from ..image.chroma import FORMAT_444
 from ..latent.decoded_symbols import reads_block_averages
 from ..networks.catalogue import build
@@ -22,8 +23,9 @@ from ..networks.measure import activation_bytes
 from .bundle import PreparedBytes
 from .latent_source import LatentParts, holds_all_latents
 from .latents import KEPT_PSI_ROWS
-from .patches import Patch, last_latent_row, plan_bands
-from .reconstruction import streams_rows
+from .manifest import PRECISIONS
+from .patches import BandOutline, last_latent_row, outline_bands
+from .reconstruction import EICCI_WINDOW, streams_rows
 from .synthesis import ROWS_AT_ONCE
 
 MEBI = 1 << 20
@@ -47,15 +49,17 @@ WHOLE_LATENT_BYTES = 12
 """Latents and psi of a whole picture, per luma sample."""
 PART_MARGIN = 28
 """Latents around a part of a strip that the hyper decoder sees."""
-PART_BYTES = 22
-"""What the hyper decoder and the context model compute in, per luma sample of a part with its margin."""
-ARENA_FACTOR = {"sop": 1.75, "bop": 1.4, "hop": 1.75}
+PART_BYTES = dict.fromkeys(PRECISIONS, 22.0) | {"int8mixed": 24.0}
+"""What the hyper decoder and the context model compute in, per luma sample of a part with its margin, by precision."""
+ARENA_FACTOR = {"sop": 1.75, "bop": 1.4, "hop": 1.3}
 """What the float synthesis networks compute in, relative to the tensors that are alive at once."""
 ELEMENT_SIZE = {
-    **{(point, "int8"): size for point, size in {"sop": 0.6, "bop": 0.46, "hop": 0.46}.items()},
-    **{(point, "int8mixed"): 0.85 for point in ARENA_FACTOR},
+    ("sop", "int8"): 0.6,
+    ("bop", "int8"): 0.46,
+    ("sop", "int8mixed"): 0.85,
+    ("bop", "int8mixed"): 0.85,
 }
-"""Size of synthesis activations relative to float32, by operating point and precision (1 for those not listed)."""
+"""Size of synthesis activations relative to float32, by operating point and precision; 1 for others, as all of HOP."""
 WINDOW_BYTES = 24
 """Latents going in and samples coming out, per luma sample of a window."""
 ROW_BYTES = {True: 3, False: 12}
@@ -64,6 +68,8 @@ WRITING_BYTES = {True: 10, False: 24}
 """What converting and writing a few rows takes, per luma sample of them."""
 WHOLE_PICTURE_BYTES = 64
 """Planes and their copies, per luma sample, where filters or resampling look at the whole picture."""
+EICCI_BYTES = 80
+"""What a network of eICCI computes in, per sample of its window."""
 WINDOW_SIZES = (
     (72, 512),
     (72, 136),
@@ -114,15 +120,19 @@ def plan_decode(
     patch: tuple[int, int] | None = None,
     filters: bool = True,
     region: Rectangle | None = None,
+    as_rgb: bool = True,
+    held: float = 0,
 ) -> DecodePlan:
     """The fastest plan within `limit` bytes above the idle interpreter.
 
     Without a limit, the fastest one within DEFAULT_LIMIT, or where there is none, within little more than the least.
     `patch` is a window that the caller insists on, `region` all that will be asked for (luma samples; None: the
-    picture). Raises LimitExceeded when nothing fits the limit, before anything is allocated.
+    picture), `as_rgb` whether it will be as RGB samples, where they can be had without planes, and `held` the bytes
+    that whoever takes the rows holds until the end. Raises LimitExceeded when nothing fits the limit, before anything
+    is allocated.
     """
     wanted = region or Rectangle(0, 0, stream.picture.height, stream.picture.width)
-    need = _Need(stream, stream_bytes, operating_point, precision, networks, filters, wanted)
+    need = _Need(stream, stream_bytes, operating_point, precision, networks, filters, as_rgb, held)
     ways = sorted(_ways(stream.picture, operating_point, patch, wanted), key=lambda way: way.cost)
     goal = DEFAULT_LIMIT if limit is None else limit
     fitting = next((plan for plan in map(need.plan, ways) if plan.bytes_needed <= goal), None)
@@ -160,20 +170,16 @@ def _ways(
 ) -> Iterator[_Way]:
     """Everything that may be chosen."""
     known = set()
-    for window in (patch,) if patch else WINDOW_SIZES:
-        bands = [
-            [each for strip in band.strips for each in strip.patches]
-            for band in plan_bands(picture, operating_point, window, wanted)
-        ]
-        patches = [each for band in bands for each in band]
-        rows, columns = max(each.latents.height for each in patches), max(each.latents.width for each in patches)
+    for window in (patch,) if patch else _unlike_windows(picture, operating_point, wanted):
+        bands = list(outline_bands(picture, operating_point, window, wanted))
+        rows, columns = _largest_patch(bands)
         if (rows, columns) in known:
             continue
         known.add((rows, columns))
-        width = max(max(p.latents.right for p in band) - min(p.latents.left for p in band) for band in bands)
+        width = max(band.latents.width for band in bands)
         outgrown = _outgrown(bands)
         samples = wanted.height * wanted.width
-        computed = sum(each.extent[0] * each.extent[1] for each in patches)
+        computed = sum(band.computed for band in bands)
         prepared = {
             ahead: _times_latents_are_made(picture, operating_point, wanted, bands, ahead) for ahead in LATENT_ROWS
         }
@@ -190,18 +196,31 @@ def _ways(
                     yield _Way(window, rows, columns, width, grows, True, parts, cost)
 
 
-def _outgrown(bands: list[list[Patch]]) -> int:
+def _unlike_windows(picture: PictureHeader, operating_point: str, wanted: Rectangle) -> Iterable[tuple[int, int]]:
+    """Those of WINDOW_SIZES of which no other covers as much of every tile."""
+    rows, columns = _largest_patch(list(outline_bands(picture, operating_point, None, wanted)))
+    unlike: dict[tuple[int, int], tuple[int, int]] = {}
+    for size in WINDOW_SIZES:
+        unlike.setdefault((min(size[0], rows), min(size[1], columns)), size)
+    return unlike.values()
+
+
+def _largest_patch(bands: list[BandOutline]) -> tuple[int, int]:
+    """Most rows and most columns of a patch, in latents."""
+    return max(band.rows for band in bands), max(band.columns for band in bands)
+
+
+def _outgrown(bands: list[BandOutline]) -> int:
     """Latents in the largest window before the one that is larger than all before it."""
     largest = outgrown = 0
     for band in bands:
-        size = max(patch.latents.height * patch.latents.width for patch in band)
-        if size > largest:
-            largest, outgrown = size, largest
+        if band.largest > largest:
+            largest, outgrown = band.largest, largest
     return outgrown
 
 
 def _times_latents_are_made(
-    picture: PictureHeader, operating_point: str, wanted: Rectangle, bands: list[list[Patch]], ahead: int
+    picture: PictureHeader, operating_point: str, wanted: Rectangle, bands: list[BandOutline], ahead: int
 ) -> int:
     """How often decoding changes from synthesis to latents when so many rows are decoded ahead."""
     if holds_all_latents(picture):
@@ -209,10 +228,9 @@ def _times_latents_are_made(
     last = last_latent_row(picture, operating_point, wanted)
     times = known = 0
     for band in bands:
-        bottom = max(patch.latents.bottom for patch in band)
-        if bottom > known:
-            top = min(patch.latents.top for patch in band)
-            known = max(bottom, min(top + ahead, last))
+        place = band.latents
+        if place.bottom > known:
+            known = max(place.bottom, min(place.top + ahead, last))
             times += 1
     return times
 
@@ -236,13 +254,13 @@ class _Need:
     precision: str
     networks: PreparedBytes
     filters: bool
-    wanted: Rectangle
+    as_rgb: bool
+    held: float
 
     def plan(self, way: _Way) -> DecodePlan:
         """The way with its estimate."""
-        latents, synthesis = self._latents_stage(way), self._synthesis_stage(way)
-        stages = max(latents, synthesis) if way.lean else latents + synthesis
-        needed = FIXED + self._symbols() + self._rows(way) + stages
+        stages = self._latents_stage(way), self._synthesis_stage(way), self._filters_stage()
+        needed = FIXED + self.held + self._symbols() + self._rows(way) + (max(stages) if way.lean else sum(stages))
         return DecodePlan(way.patch, way.lean, way.parts, int(needed))
 
     def _symbols(self) -> float:
@@ -264,14 +282,14 @@ class _Need:
             latents = (LATENT_BYTES * held + PSI_BYTES) * width
         if not streams_rows(self.stream, self.filters):
             return latents + WHOLE_PICTURE_BYTES * samples
-        as_rgb = picture.source_subsampling == FORMAT_444
+        as_rgb = self.as_rgb and picture.source_subsampling == FORMAT_444
         return latents + (ROW_BYTES[as_rgb] * rows + WRITING_BYTES[as_rgb] * ROWS_AT_ONCE) * width
 
     def _latents_stage(self, way: _Way) -> float:
         picture = self.stream.picture
         rows = min((max(way.rows, way.parts.rows) + PART_MARGIN) * LATENT_GRID, picture.height)
         columns = min((min(way.parts.columns, way.width) + PART_MARGIN) * LATENT_GRID, picture.width)
-        return self.networks.latents + PART_BYTES * rows * columns
+        return self.networks.latents + PART_BYTES[self.precision] * rows * columns
 
     def _synthesis_stage(self, way: _Way) -> float:
         arena = ARENA_FACTOR[self.operating_point] * ELEMENT_SIZE.get((self.operating_point, self.precision), 1.0)
@@ -279,6 +297,14 @@ class _Need:
         window = way.rows * way.columns * LATENT_GRID**2
         outgrown = way.outgrown * LATENT_GRID**2 * arena * _synthesis_bytes(self.operating_point, (Component.LUMA,))
         return self.networks.synthesis + window * per_sample + outgrown
+
+    def _filters_stage(self) -> float:
+        """Of the filters only eICCI has networks."""
+        header, picture = self.stream.tools.eicci, self.stream.picture
+        if header is None or not self.filters:
+            return 0
+        rows, columns = (min(length, EICCI_WINDOW * GRID) for length in largest_tile(header, picture))
+        return EICCI_BYTES * networks_at_most(header) * rows * columns
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,7 +43,8 @@ class ModelNetworks:
 
     def hyper_decoder(self, component: Component, z: NDArray[np.float32], extent: Size) -> NDArray[np.float32]:
         """psi [ceil(H/32), ceil(W/32), 4C] from z [ceil(H/64), ceil(W/64), C]."""
-        return self._network(LATENTS, "hyper_decoder", component).run({"z": z}, extent)["psi"]
+        with self.dropped_on_error():
+            return self._network(LATENTS, "hyper_decoder", component).run({"z": z}, extent)["psi"]
 
     def context_model(
         self, residual: NDArray[np.float32], psi: NDArray[np.float32], extent: Size
@@ -49,8 +52,9 @@ class ModelNetworks:
         """Luma latent [h, w, 160] from its residual and psi."""
         inputs = {f"residual_{k}": (phase,) for k, phase in enumerate(split_phases(residual))}
         inputs |= {f"psi_{k}": (part,) for k, part in enumerate(np.split(psi, 4, axis=2))}
-        outputs = self._network(LATENTS, "context_model", Component.LUMA).run_in_place(inputs, extent)
-        return merge_phases([outputs[f"latent_{k}"] for k in range(4)], (residual.shape[0], residual.shape[1]))
+        with self.dropped_on_error():
+            outputs = self._network(LATENTS, "context_model", Component.LUMA).run_in_place(inputs, extent)
+            return merge_phases([outputs[f"latent_{k}"] for k in range(4)], (residual.shape[0], residual.shape[1]))
 
     def synthesis_luma(self, latent: NDArray[np.float32], extent: Size) -> NDArray[np.float32]:
         """Raw luma [H, W] from the luma latent: a view, to be let go of before the next run."""
@@ -67,7 +71,21 @@ class ModelNetworks:
     def eicci(self, network: EicciNetwork, bands: NDArray[np.float32]) -> NDArray[np.float32]:
         """Corrected Haar bands of eICCI [row, column, 16 or 32] from those of a tile [row, column, 48]."""
         key = NetworkKey("eicci", network.component, network.index, network.bank, self.precision, "tflite")
-        return self._runner(FILTERS, key).run({"bands": bands})["filtered"]
+        with self.dropped_on_error():
+            return self._runner(FILTERS, key).run({"bands": bands})["filtered"]
+
+    @contextmanager
+    def dropped_on_error(self) -> Iterator[None]:
+        """A block that holds views of the memory of networks.
+
+        Where it is left by an exception, Ctrl-C say, the traceback may hold them for long, and networks with views
+        cannot run again. So all are dropped, to be prepared anew.
+        """
+        try:
+            yield
+        except BaseException:
+            self.release()
+            raise
 
     def _network(self, stage: int, network: str, component: Component) -> NetworkRunner:
         point = self.operating_point if stage == SYNTHESIS else None

@@ -9,30 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import groupby
 
 from ..codestream.components import LATENT_GRID, Component, grid_size
-from ..codestream.picture_header import TILE_UNIT, PictureHeader
-from ..codestream.tiling import Rectangle, overlapping_tiles, region_spans
-from ..errors import Unsupported
+from ..codestream.picture_header import PictureHeader
+from ..codestream.tiling import Rectangle
 from ..networks.catalogue import build
 from ..networks.measure import Halo, halo
+from .tiles import Span, SynthesisTile, TileColumns, TileSpan, synthesis_tiles, tile_rows
 from .windows import Window, windows_over
 
 ALL_OF_A_TILE = Halo(*4 * (1 << 20,))
 """The margin of networks that see the whole tile: more latents than any has."""
-Span = tuple[int, int]
-"""Start and stop along one direction."""
 _windows_over = lru_cache(maxsize=64)(windows_over)
 """The tiles of a column have the same windows."""
-
-
-@dataclass(frozen=True)
-class SynthesisTile:
-    """A tile that is synthesised and the core of it that is kept, both in luma samples of the picture."""
-
-    tile: Rectangle
-    core: Rectangle
 
 
 @dataclass(frozen=True)
@@ -89,14 +78,16 @@ def plan_bands(
     """The bands of a picture from top to bottom, planned as they are asked for; their patches partition the picture.
 
     `patch` is the largest (rows, columns) of latents in one run, margin included; None takes whole tiles, as does an
-    operating point whose networks see all of a tile. With `region` (luma samples) only what it needs is computed.
+    operating point whose networks see all of a tile. With `region` (luma samples) only what it needs is computed, and
+    the patches partition it.
     """
     margin = synthesis_halo(operating_point) or ALL_OF_A_TILE
     wanted = region or Rectangle(0, 0, picture.height, picture.width)
-    # Left out here, for tiles of which only the margin is touched may have other windows than the rest of their row.
-    tiles = (tile for tile in synthesis_tiles(picture) if not tile.core.intersection(wanted).empty)
-    for _, row_of_tiles in groupby(tiles, key=lambda tile: tile.core.top):
-        yield from _bands_of(list(row_of_tiles), margin, patch, wanted)
+    for rows in tile_rows(picture):
+        # Others are left out here: tiles of which only the margin is touched may have other windows than the rest.
+        tiles = [tile for row in rows for tile in synthesis_tiles(row, wanted)]
+        if tiles:
+            yield from _bands_of(tiles, margin, patch, wanted)
 
 
 @cache
@@ -136,81 +127,148 @@ def _bands_of(
 def _windows(tile: Span, kept: Span, largest: int | None, before: int, after: int) -> list[Window]:
     """Windows in latents over the luma samples of a tile, as far as they are needed to keep those of a region."""
     latents = grid_size(tile[1] - tile[0], LATENT_GRID)
-    start, stop = (kept[0] - tile[0]) // LATENT_GRID, grid_size(kept[1] - tile[0], LATENT_GRID)
+    start = max(kept[0] - tile[0], 0) // LATENT_GRID
+    stop = grid_size(min(kept[1], tile[1]) - tile[0], LATENT_GRID)
     return _windows_over(start, stop, latents, largest or latents, before, after)
 
 
 def _strip(tile: SynthesisTile, rows: Window, largest: int | None, margin: Halo, region: Rectangle) -> Strip:
     area = tile.tile
     windows = _windows((area.left, area.right), (region.left, region.right), largest, margin.left, margin.right)
-    patches = [_patch(tile, rows, columns) for columns in windows]
-    patches = [patch for patch in patches if not patch.core.intersection(region).empty]
+    kept = tile.core.intersection(region)
+    patches = [_patch(area, kept, rows, columns) for columns in windows]
+    patches = [patch for patch in patches if not patch.core.empty]
     if not patches:
         return Strip(Rectangle(0, 0, 0, 0), ())
     first, last = patches[0].latents, patches[-1].latents
     return Strip(Rectangle(first.top, first.left, last.bottom, last.right), tuple(patches))
 
 
-def _patch(tile: SynthesisTile, rows: Window, columns: Window) -> Patch:
-    """The patch of a tile over two windows relative to it."""
-    area = tile.tile
+def _patch(area: Rectangle, kept: Rectangle, rows: Window, columns: Window) -> Patch:
+    """The patch over two windows relative to the area of a tile, of which `kept` is asked for."""
     top, left = area.top // LATENT_GRID, area.left // LATENT_GRID
     latents = Rectangle(top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
     extent = (
         min(rows.stop * LATENT_GRID, area.height) - rows.start * LATENT_GRID,
         min(columns.stop * LATENT_GRID, area.width) - columns.start * LATENT_GRID,
     )
-    kept = Rectangle(
+    core = Rectangle(
         area.top + rows.core_start * LATENT_GRID,
         area.left + columns.core_start * LATENT_GRID,
         area.top + min(rows.core_stop * LATENT_GRID, area.height),
         area.left + min(columns.core_stop * LATENT_GRID, area.width),
     )
-    return Patch(latents, extent, kept.intersection(tile.core))
+    return Patch(latents, extent, core.intersection(kept))
 
 
-def synthesis_tiles(picture: PictureHeader) -> Iterator[SynthesisTile]:
-    """The synthesis tiles that the stream signals, in raster order; their cores partition the picture.
+@dataclass(frozen=True)
+class BandOutline:
+    """What a band takes, counted without its patches one by one: there may be hundreds of thousands."""
 
-    Tiles overlap and give up half of the overlap at inner sides. With independent regions the cores are a plain
-    grid instead, and only a core inside a region has a margin, which stays in that region. Raises Unsupported for
-    margins of half a latent.
-    """
-    whole = Rectangle(0, 0, picture.height, picture.width)
-    header = picture.components[0]
-    if not header.synthesis_tile_enable:
-        yield SynthesisTile(whole, whole)
-        return
-    size, overlap = header.synthesis_tile_size * TILE_UNIT, header.synthesis_tile_overlap * TILE_UNIT
-    if picture.independent_regions:
-        yield from _independent_tiles(picture, size, overlap // 2)
-        return
-    for tile in overlapping_tiles(picture.height, picture.width, size, overlap):
-        yield SynthesisTile(tile, _shrunk(tile, overlap // 2, whole))
+    latents: Rectangle
+    """As in `Band`."""
+    rows: int
+    """Of its largest patch, in latents."""
+    columns: int
+    """Of its largest patch, in latents."""
+    largest: int
+    """Latents of its largest patch."""
+    computed: int
+    """Luma samples that its patches compute."""
 
 
-def _independent_tiles(picture: PictureHeader, size: int, margin: int) -> Iterator[SynthesisTile]:
-    """Cells of a plain grid over the picture; one inside a region is extended by `margin` within that region."""
-    if margin % LATENT_GRID:
-        raise Unsupported(f"picture header: independent regions with tiles that overlap by {2 * margin} samples")
-    rows, columns = picture.region_counts
-    row_spans, column_spans = region_spans(picture.height, rows), region_spans(picture.width, columns)
-    for core in overlapping_tiles(picture.height, picture.width, size, 0):
-        top, bottom = row_spans[min(core.top // row_spans[0][1], rows - 1)]
-        left, right = column_spans[min(core.left // column_spans[0][1], columns - 1)]
-        region = Rectangle(top, left, bottom, right)
-        if region.intersection(core) != core:
-            region = core
-        extended = Rectangle(
-            max(core.top - margin, 0), max(core.left - margin, 0), core.bottom + margin, core.right + margin
-        )
-        yield SynthesisTile(extended.intersection(region), core)
+@dataclass(frozen=True)
+class _Side:
+    """Patches along one direction, in latents of the picture."""
+
+    start: int
+    stop: int
+    largest: int
+    """Latents of the largest one."""
+    computed: int
+    """Luma samples of all together."""
 
 
-def _shrunk(tile: Rectangle, margin: int, whole: Rectangle) -> Rectangle:
-    return Rectangle(
-        tile.top + (margin if tile.top > whole.top else 0),
-        tile.left + (margin if tile.left > whole.left else 0),
-        tile.bottom - (margin if tile.bottom < whole.bottom else 0),
-        tile.right - (margin if tile.right < whole.right else 0),
+def outline_bands(
+    picture: PictureHeader, operating_point: str, patch: tuple[int, int] | None, region: Rectangle
+) -> Iterator[BandOutline]:
+    """The bands of `plan_bands`, with as much work for a tile of any size."""
+    margin = synthesis_halo(operating_point) or ALL_OF_A_TILE
+    columns: dict[TileColumns, _Side | None] = {}
+    for rows in tile_rows(picture):
+        across: list[_Side] = []
+        tiles: list[TileSpan] = []
+        for row in rows:
+            if not row.rows.touches(region.top, region.bottom):
+                continue
+            if row.columns not in columns:
+                columns[row.columns] = _columns_together(row.columns, patch and patch[1], margin, region)
+            side = columns[row.columns]
+            if side is not None:
+                across.append(side)
+                tiles.append(row.rows)
+        aligned = len({each.tile for each in tiles}) == 1
+        largest = patch[0] if patch and aligned else None
+        down = [_sides(each, (region.top, region.bottom), largest, margin.top, margin.bottom) for each in tiles]
+        for sides in zip(*down, strict=True):
+            yield _outline(sides, across)
+
+
+def _outline(down: tuple[_Side, ...], across: list[_Side]) -> BandOutline:
+    strips = list(zip(down, across, strict=True))
+    return BandOutline(
+        Rectangle(
+            min(rows.start for rows in down),
+            min(columns.start for columns in across),
+            max(rows.stop for rows in down),
+            max(columns.stop for columns in across),
+        ),
+        max(rows.largest for rows in down),
+        max(columns.largest for columns in across),
+        max(rows.largest * columns.largest for rows, columns in strips),
+        sum(rows.computed * columns.computed for rows, columns in strips),
     )
+
+
+def _columns_together(columns: TileColumns, largest: int | None, margin: Halo, region: Rectangle) -> _Side | None:
+    """All patches side by side, None where there is none."""
+    sides = [
+        side
+        for span in columns.spans
+        if span.touches(region.left, region.right)
+        for side in _sides(span, (region.left, region.right), largest, margin.left, margin.right)
+    ]
+    if not sides:
+        return None
+    return _Side(
+        min(side.start for side in sides),
+        max(side.stop for side in sides),
+        max(side.largest for side in sides),
+        sum(side.computed for side in sides),
+    )
+
+
+def _sides(tile: TileSpan, kept: Span, largest: int | None, before: int, after: int) -> list[_Side]:
+    """The patches over a tile, one by one, as far as they are needed to keep those samples of a region."""
+    first, last = tile.tile
+    place = first // LATENT_GRID
+    asked = max(kept[0] - first, 0), min(kept[1], last) - first
+    core = max(kept[0], tile.core[0]) - first, min(kept[1], tile.core[1]) - first
+    return [
+        _Side(place + start, place + stop, stop - start, computed)
+        for start, stop, computed in _needed_windows(last - first, asked, core, largest, before, after)
+    ]
+
+
+@lru_cache(maxsize=64)
+def _needed_windows(
+    length: int, asked: Span, core: Span, largest: int | None, before: int, after: int
+) -> list[tuple[int, int, int]]:
+    """Start and stop in latents and the samples of windows over the beginning of a tile that keep some of a core."""
+    needed = []
+    for window in _windows((0, length), asked, largest, before, after):
+        kept = max(window.core_start * LATENT_GRID, core[0]), min(window.core_stop * LATENT_GRID, core[1])
+        if kept[0] < kept[1]:
+            computed = min(window.stop * LATENT_GRID, length) - window.start * LATENT_GRID
+            needed.append((window.start, window.stop, computed))
+    return needed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,14 @@ from numpy.typing import DTypeLike, NDArray
 from ..codestream.components import LATENT_GRID, Component
 from ..codestream.stream import CodeStream
 from ..codestream.tiling import Rectangle
+from ..filters.eicci import EicciNetwork
 from ..filters.pipeline import apply_filters
 from ..image.chroma import FORMAT_444, from_synthesis
 from ..image.colour import Samples, sample_type
 from ..image.planes import Planes, cropped
 from ..native.samples import yuv_to_rgb
+from ..networks.catalogue import build
+from ..networks.measure import halo
 from .dependent_regions import decode_psi
 from .latent_source import AS_ASKED_FOR, LatentParts, LatentSource, latent_source
 from .model_networks import ModelNetworks
@@ -25,8 +28,11 @@ from .patches import last_latent_row, plan_bands
 from .progress import Listener, Progress
 from .symbols import Symbols
 from .synthesis import ROWS_AT_ONCE, Finish, interleaved, synthesise_bands
+from .windows import equal_windows
 
 Array = NDArray[np.float32]
+EICCI_WINDOW = 128
+"""Rows and columns of Haar bands that a network of eICCI sees at a time, those of its margin among them."""
 
 
 def streams_rows(stream: CodeStream, filters: bool) -> bool:
@@ -53,6 +59,14 @@ def skipped_regions(
         for number, place in enumerate(picture.regions)
         if all(place.on_grid(LATENT_GRID).intersection(latents).empty for latents in needed)
     )
+
+
+@cache
+def _eicci_margin(component: str) -> int:
+    """Rows and columns of Haar bands that a network of eICCI sees around its own."""
+    sides = halo(build("eicci", component))
+    assert sides is not None
+    return max(sides["bands"])
 
 
 @dataclass(eq=False)
@@ -135,11 +149,10 @@ class Reconstruction:
         columns = range(region.left, region.right)
         progress = Progress(region.height * region.width, listener)
         bands = synthesise_bands(plan, self.latents, self.networks, columns, finish, dtype, progress.advance)
-        for band, samples in bands:
-            first, last = max(region.top, band.rows.start), min(region.bottom, band.rows.stop)
-            for top in range(first - band.rows.start, last - band.rows.start, ROWS_AT_ONCE):
+        for _, samples in bands:
+            for top in range(0, len(samples), ROWS_AT_ONCE):
                 # A copy, for nobody to hold the whole band while the next one is computed.
-                yield samples[top : min(top + ROWS_AT_ONCE, last - band.rows.start)].copy()
+                yield samples[top : top + ROWS_AT_ONCE].copy()
             del samples
 
     def _band_planes(self, samples: Array) -> Planes:
@@ -179,10 +192,22 @@ class Reconstruction:
             self.stream.tools,
             self.stream.picture,
             self.symbols.decoded.lef_sigma,
-            self.networks.eicci,
+            self._eicci,
             self.operating_point,
             filters,
         )
+
+    def _eicci(self, network: EicciNetwork, bands: Array) -> Array:
+        """As `ModelNetworks.eicci`, a window at a time: equal to the whole tile, in less memory."""
+        margin = _eicci_margin(network.component)
+        rows, columns = (equal_windows(length, EICCI_WINDOW, margin, margin) for length in bands.shape[:2])
+        strips = []
+        for row in rows:
+            windows = [
+                self.networks.eicci(network, bands[row.all, column.all])[row.core, column.core] for column in columns
+            ]
+            strips.append(np.concatenate(windows, axis=1))
+        return np.concatenate(strips)
 
     def float_arrays(self, latents: bool, planes: bool) -> dict[str, Array]:
         """Trace arrays of this stage by name: `psi_*` and `y_hat_*` [channel, row, column], `plane_*`."""

@@ -39,7 +39,7 @@ def synthesise_bands(
 ) -> Iterator[tuple[Band, NDArray[Any]]]:
     """Every band with its samples: float32 [row, column, (Y, U, V)], 0..255, chroma at full resolution.
 
-    `columns` are those of the picture that a band holds. `finish` converts samples to `dtype`, where something smaller
+    `columns` are those of the picture that bands hold. `finish` converts samples to `dtype`, where something smaller
     than floats is wanted. Whoever lets go of the array of a band before asking for the next one saves its memory.
     `on_patch` is told how many samples were added.
     """
@@ -48,11 +48,11 @@ def synthesise_bands(
         rows = np.empty((len(band.rows), len(columns), 3), dtype)  # not before there are latents
         place = Rectangle(band.rows.start, columns.start, band.rows.stop, columns.stop)
         for patch in _large_ones_first(band):
-            samples = _synthesise_patch(patch, band.latents, latents, networks, finish, dtype)
-            kept = patch.core.intersection(place)
-            rows[kept.relative_to(place).slices] = samples[kept.relative_to(patch.core).slices]
+            with networks.dropped_on_error():
+                samples = _synthesise_patch(patch, band.latents, latents, networks, finish, dtype)
+            rows[patch.core.relative_to(place).slices] = samples
             del samples
-            on_patch(kept.height * kept.width)
+            on_patch(patch.core.height * patch.core.width)
         del latents  # whose memory the next ones take
         yield band, rows
         del rows

@@ -11,9 +11,10 @@ import numpy as np
 from ..codestream.picture_header import PictureHeader
 from ..codestream.tiling import Rectangle
 from ..image.chroma import FORMAT_444, to_444
-from ..image.colour import Samples, sample_type
-from ..image.layout import PictureLayout
+from ..image.colour import Samples, clamped, sample_type
+from ..image.layout import YUV, PictureLayout
 from ..image.planes import Planes, cropped, join_bands
+from ..image.row_upsampling import bands_to_444
 from ..image.scaling import BoxScaler, scaled_size
 from ..native.samples import yuv_to_rgb
 from .progress import Listener
@@ -72,17 +73,25 @@ class View:
             for band in self.bands(reconstruction, filters, listener):
                 writer.write_rows(band)
 
-    def rgb(self, reconstruction: Reconstruction, filters: bool = True, listener: Listener | None = None) -> Samples:
+    def rgb(
+        self,
+        reconstruction: Reconstruction,
+        filters: bool = True,
+        listener: Listener | None = None,
+        bit_depth: int | None = None,
+    ) -> Samples:
         """The view as one array of RGB samples [row, column, 3]; a YUV picture is converted by BT.709.
 
-        Raises Unsupported as `layout` does, Cancelled when `listener` asks to stop.
+        `bit_depth` is that of the samples, None for the picture's own. Raises Unsupported as `layout` does, Cancelled
+        when `listener` asks to stop.
         """
         picture = reconstruction.stream.picture
         self.layout(picture)  # refuses what cannot be output, before any work
-        if not self._streams_rgb(reconstruction, filters):
+        bit_depth = bit_depth or picture.bit_depth
+        if bit_depth != picture.bit_depth or not self._streams_rgb(reconstruction, filters):
             planes = join_bands(self.bands(reconstruction, filters, listener))
-            return yuv_to_rgb(to_444(planes), picture.bit_depth)
-        samples: Samples = np.empty((*self._size(picture), 3), sample_type(picture.bit_depth))
+            return yuv_to_rgb(to_444(planes), bit_depth)
+        samples: Samples = np.empty((*self._size(picture), 3), sample_type(bit_depth))
         row = 0
         for rgb in reconstruction.rgb_bands(self.region, listener):
             samples[row : row + len(rgb)] = rgb
@@ -104,7 +113,7 @@ class View:
         picture = reconstruction.stream.picture
         self.layout(picture)  # refuses what cannot be output, before any work
         if self == View():
-            yield from reconstruction.bands(filters, None, listener)
+            yield from _output_bands(reconstruction, filters, None, listener)
             return
         scaler = BoxScaler(self._size(picture), self.factor)
         for band in self._full_size_bands(reconstruction, filters, listener):
@@ -116,10 +125,29 @@ class View:
         """4:4:4 rows of the region."""
         picture = reconstruction.stream.picture
         if picture.source_subsampling == FORMAT_444:
-            yield from reconstruction.bands(filters, self.region, listener)
+            yield from _output_bands(reconstruction, filters, self.region, listener)
             return
-        whole = to_444(reconstruction.filtered(filters, listener))
-        yield cropped(whole, self.region or Rectangle(0, 0, *whole.size), FORMAT_444)
+        width = picture.display_size[1]
+        to_444_rows, row = bands_to_444(picture.display_size, picture.source_subsampling), 0
+        for band in _output_bands(reconstruction, filters, None, listener):
+            complete = to_444_rows(band)
+            place = Rectangle(row, 0, row + complete.size[0], width)
+            kept = place if self.region is None else place.intersection(self.region)
+            if not kept.empty:
+                yield cropped(complete, kept.relative_to(place), FORMAT_444)
+            row = place.bottom
 
     def _size(self, picture: PictureHeader) -> tuple[int, int]:
         return picture.display_size if self.region is None else (self.region.height, self.region.width)
+
+
+def _output_bands(
+    reconstruction: Reconstruction, filters: bool, region: Rectangle | None, listener: Listener | None
+) -> Iterator[Planes]:
+    """`Reconstruction.bands` after the colour transform of the standard, which clamps the samples of a YUV source.
+
+    So they are clamped before anything resamples or converts them; what becomes RGB is clamped as RGB only.
+    """
+    is_yuv = reconstruction.stream.picture.colour_transform_idx == YUV
+    for band in reconstruction.bands(filters, region, listener):
+        yield clamped(band) if is_yuv else band

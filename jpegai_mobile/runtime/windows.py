@@ -21,6 +21,16 @@ class Window:
         """Elements that are processed."""
         return self.stop - self.start
 
+    @property
+    def all(self) -> slice:
+        """What is processed."""
+        return slice(self.start, self.stop)
+
+    @property
+    def core(self) -> slice:
+        """What is kept, among the elements that are processed."""
+        return slice(self.core_start - self.start, self.core_stop - self.start)
+
 
 def equal_windows(length: int, largest: int, before: int, after: int, unit: int = 1) -> list[Window]:
     """Windows of equal size, at most `largest`, whose cores partition `length`.

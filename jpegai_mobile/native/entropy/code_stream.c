@@ -31,18 +31,14 @@ static jai_status require(jai_context *context, const jai_segments *segments, un
     return JAI_OK;
 }
 
-/* Only the residuals of independent regions may repeat. */
-static jai_status check_repeated(jai_context *context, const jai_segments *segments, bool independent_regions)
+/* Only the residuals of independent regions may repeat, which are all that `jai_segments_read` lets repeat. */
+static jai_status check_repeated(jai_context *context, const jai_segments *segments)
 {
-    uint32_t seen = 0;
     for (size_t i = 0; i < segments->count; i++) {
-        const unsigned marker = segments->list[i].marker;
-        const uint32_t bit = (uint32_t)1 << (marker - JAI_SOC);
-        const bool residual = marker == RESIDUAL_MARKER[JAI_LUMA] || marker == RESIDUAL_MARKER[JAI_CHROMA];
-        if ((seen & bit) != 0 && !(independent_regions && residual)) {
-            return fail_at(context, &segments->list[i], "second segment of this kind");
+        const jai_segment *segment = &segments->list[i];
+        if (segment != jai_segments_find(segments, segment->marker)) {
+            return fail_at(context, segment, "segment 2 of this kind");
         }
-        seen |= bit;
     }
     return JAI_OK;
 }
@@ -66,10 +62,13 @@ static jai_status read_headers(jai_stream *stream, const jai_segments *segments,
         return jai_fail(context, JAI_LIMIT_EXCEEDED, "picture of %u x %u samples is above the limit on samples",
                         (unsigned)width, (unsigned)height);
     }
-    JAI_TRY(check_repeated(context, segments, picture->region_residual_in_its_own_substream_flag != 0));
-    const jai_segment *segment = NULL;
-    JAI_TRY(require(context, segments, JAI_TON, &segment));
-    JAI_TRY(jai_tool_header_read(&stream->pool, segment, picture, &stream->tools));
+    if (picture->region_residual_in_its_own_substream_flag == 0) {
+        JAI_TRY(check_repeated(context, segments));
+    }
+    const jai_segment *segment = jai_segments_find(segments, JAI_TON);
+    if (segment != NULL) { /* else all tools are off */
+        JAI_TRY(jai_tool_header_read(&stream->pool, segment, picture, &stream->tools));
+    }
     segment = jai_segments_find(segments, JAI_RDI);
     stream->has_rendering = segment != NULL;
     if (segment != NULL) {

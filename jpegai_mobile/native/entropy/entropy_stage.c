@@ -66,7 +66,7 @@ typedef struct component_stage {
     uint8_t *mask;
     uint8_t *table_index;
     jai_sparse_residual *sparse; /* NULL: the residual is stored as an array */
-    uint32_t channels_kept;
+    uint32_t max_channels;
     int16_t *residual; /* planes of the latest channels, channel c in plane c % ring */
     uint32_t ring;
 } component_stage;
@@ -205,6 +205,7 @@ typedef struct region_stage {
     jai_tans_row coder;
     uint32_t decoded; /* channels */
     uint32_t stored;  /* channels */
+    uint32_t kept;    /* channels */
 } region_stage;
 
 static int16_t *residual_plane(const component_stage *s, const region_stage *region, uint32_t channel)
@@ -217,7 +218,7 @@ static jai_status store_residual(const component_stage *s, const region_stage *r
     const jai_component_arrays *a = s->arrays;
     const jai_rectangle *place = &region->place;
     const int16_t *plane = residual_plane(s, region, channel);
-    if (channel >= s->channels_kept) {
+    if (channel >= region->kept) {
         return JAI_OK;
     }
     if (s->sparse != NULL) {
@@ -283,6 +284,23 @@ static jai_status finish_residuals(const component_stage *s, region_stage *regio
     return status == JAI_OK ? jai_tans_close(&region->decoder) : status;
 }
 
+/*
+ * Residual channels of a region that are kept for the limit: progressive decoding stops where the symbols of whole
+ * channels fill whole groups of every thread.
+ */
+static uint32_t kept_channels(const component_stage *s, const jai_rectangle *region, unsigned threads)
+{
+    const uint32_t limit = s->max_channels;
+    const uint64_t area = region_area(region);
+    for (uint32_t block = 1; block <= limit; block++) {
+        if (block * area % (JAI_TANS_GROUP * threads) == 0) {
+            const uint32_t rounded = jai_cover(limit, block) * block;
+            return rounded < s->header->num_chs ? rounded : s->header->num_chs;
+        }
+    }
+    return limit < s->header->num_chs ? limit : s->header->num_chs;
+}
+
 static jai_status decode_region(component_stage *s, uint32_t number)
 {
     const jai_picture_header *picture = &s->stream->picture;
@@ -295,6 +313,7 @@ static jai_status decode_region(component_stage *s, uint32_t number)
     s->ring = open_channels(region_area(&region.place));
     if (present) {
         const unsigned threads = jai_threads(s->header->multi_threading_r, s->header->log2_num_threads_r_minus1);
+        region.kept = kept_channels(s, &region.place, threads);
         JAI_TRY(jai_tans_open(&region.decoder, s->stream->pool.context, substream, threads));
         jai_tans_row_begin(&region.coder, &region.decoder, jai_residual_read_escape,
                            (uint64_t)region_area(&region.place) * s->header->num_chs);
@@ -305,23 +324,6 @@ static jai_status decode_region(component_stage *s, uint32_t number)
     jai_kept_positions(s->header, &region.place, s->kept);
     const jai_status status = decode_channels(s, &region, present);
     return present ? finish_residuals(s, &region, status) : status;
-}
-
-/*
- * Residual channels that are kept for a limit: progressive decoding stops where the symbols of whole channels fill
- * whole groups of every thread.
- */
-static uint32_t kept_channels(const component_stage *s, uint32_t limit)
-{
-    const unsigned threads = jai_threads(s->header->multi_threading_r, s->header->log2_num_threads_r_minus1);
-    const uint64_t area = (uint64_t)s->arrays->rows * s->arrays->columns;
-    for (uint32_t block = 1; block <= limit; block++) {
-        if (block * area % (JAI_TANS_GROUP * threads) == 0) {
-            const uint32_t rounded = jai_cover(limit, block) * block;
-            return rounded < s->header->num_chs ? rounded : s->header->num_chs;
-        }
-    }
-    return limit < s->header->num_chs ? limit : s->header->num_chs;
 }
 
 static jai_status decode_component(jai_stream *stream, const jai_model *model, unsigned component,
@@ -335,8 +337,8 @@ static jai_status decode_component(jai_stream *stream, const jai_model *model, u
                          .header = &stream->picture.component[component],
                          .tables = &model->component[component],
                          .arrays = a,
-                         .skipped_regions = options->skipped_regions};
-    s.channels_kept = kept_channels(&s, options->max_channels[component]);
+                         .skipped_regions = options->skipped_regions,
+                         .max_channels = options->max_channels[component]};
     JAI_TRY(jai_scale_decoder_open(&s.scale_decoder, pool, s.tables, a->z, a->z_rows, a->z_columns));
     JAI_TRY(allocate_planes(&s));
     if (a->residual == NULL) {

@@ -173,7 +173,7 @@ typedef struct jai_efe_nonlinear_plane {
     uint16_t *A1; /* [candNum] */
 } jai_efe_nonlinear_plane;
 
-/* The tool header (TON). Names and values as coded; the part of a filter that is not enabled is zero. */
+/* The tool header (TON). Names and values as coded; zero are the parts of filters not enabled, and all without TON. */
 typedef struct jai_tool_header {
     uint8_t lsbs_enable_flag[JAI_COMPONENTS];
 
@@ -254,7 +254,8 @@ enum {
 typedef struct jai_options {
     uint64_t max_samples;                  /* ceiling on coded luma samples, judged before any large allocation */
     uint16_t max_channels[JAI_COMPONENTS]; /* residual channels to keep; those above are decoded and dropped. Rounded
-                                              up to where whole channels fill whole groups of four of every thread */
+                                              up to where whole channels of a region fill whole groups of four of
+                                              every thread */
     bool allow_missing_regions;            /* independent regions may be absent: their residual is zero */
     uint32_t arrays;                       /* JAI_SCALE_INDEX | ...: an array that is not wanted costs no memory */
     uint8_t skipped_regions[32]; /* bit n % 8 of byte n / 8: independent region n is treated as missing, and its

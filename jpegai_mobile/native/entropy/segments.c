@@ -2,7 +2,10 @@
 
 #include "bits.h"
 
-enum { MARKER_BYTES = 2 };
+enum {
+    MARKER_BYTES = 2,
+    MAX_REGION_SEGMENTS = 256 /* of residuals, where each region has one: its number is a byte */
+};
 
 const char *jai_marker_name(unsigned marker)
 {
@@ -70,12 +73,20 @@ static jai_status next_segment(jai_context *context, const uint8_t *data, size_t
 static jai_status walk(jai_context *context, const uint8_t *data, size_t size, jai_segment *list, size_t *count)
 {
     size_t position = MARKER_BYTES;
+    unsigned counts[JAI_UDI - JAI_SOC + 1] = {0};
     *count = 0;
     for (;;) {
         jai_segment segment;
         JAI_TRY(next_segment(context, data, size, &position, &segment));
         if (segment.marker == JAI_EOC) {
             break;
+        }
+        /* Judged here, so that a list of empty segments does not grow with the stream. */
+        const unsigned number = ++counts[segment.marker - JAI_SOC];
+        const bool residual = segment.marker == JAI_SORP || segment.marker == JAI_SORS;
+        if (number > (residual ? MAX_REGION_SEGMENTS : 1)) {
+            return jai_fail(context, JAI_INVALID_STREAM, "%s at byte %zu: segment %u of this kind",
+                            jai_marker_name(segment.marker), segment.offset, number);
         }
         if (list != NULL) {
             list[*count] = segment;

@@ -32,7 +32,8 @@ typedef struct jai_segments {
 /* The standard's name of a marker. */
 const char *jai_marker_name(unsigned marker);
 
-/* Splits a code stream; JAI_INVALID_STREAM when a marker or a size is wrong or EOC is missing. */
+/* Splits a code stream; JAI_INVALID_STREAM when a marker, its number or a size is wrong, or EOC is
+ * missing. */
 jai_status jai_segments_read(jai_pool *pool, const uint8_t *data, size_t size, jai_segments *segments);
 
 /* The first segment with this marker, or NULL. */

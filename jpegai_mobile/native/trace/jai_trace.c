@@ -3,9 +3,10 @@
  * jai-trace --about                    what this program is and runs on
  *
  * Runs the entropy stage and writes headers and arrays to OUT ("-": hashes only) in the container of trace_writer.h; of
- * a stream that turns out to be damaged, what was decoded before; where nothing was, OUT is left alone. Prints a line
- * "name hash" for every record, "= hash" for the whole trace, and facts as "# name value". Exit status: 0 ok, 2 usage
- * or a file that cannot be read or written, 10 + jai_status for an error of the library.
+ * a stream that turns out to be damaged, what was decoded before; where nothing was, OUT is left alone. A new file that
+ * cannot be written to its end is removed. Prints a line "name hash" for every record, "= hash" for the whole trace,
+ * and facts as "# name value". Exit status: 0 ok, 2 usage or a file that cannot be read or written, 10 + jai_status for
+ * an error of the library.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,20 +105,28 @@ static int fail(const char *what, const char *why)
     return EXIT_USAGE;
 }
 
-/* Whether all could be written. */
+/* Whether all could be written; if not, a file that was made for it is removed, but no device nor older file. */
 static bool write_trace(const jai_stream *stream, const jai_arrays *arrays, const char *output)
 {
     const bool hashes_only = strcmp(output, "-") == 0;
-    FILE *out = hashes_only ? NULL : fopen(output, "wb");
+    FILE *out = hashes_only ? NULL : fopen(output, "wbx");
+    const bool made = out != NULL;
     trace_writer t;
+    if (!made && !hashes_only) {
+        out = fopen(output, "wb");
+    }
     if (out == NULL && !hashes_only) {
         return false;
     }
     trace_begin(&t, out, stdout);
     trace_headers(&t, stream);
     put_arrays(&t, arrays);
-    const bool written = trace_end(&t);
-    return (out == NULL || fclose(out) == 0) && written;
+    bool written = trace_end(&t);
+    written = (out == NULL || fclose(out) == 0) && written;
+    if (!written && made) {
+        remove(output);
+    }
+    return written;
 }
 
 /* Decodes and writes; returns the exit status. */
