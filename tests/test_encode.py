@@ -7,6 +7,7 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,11 +22,12 @@ from jpegai_mobile import BundleError, DecodeOptions, EncodeOptions, PictureErro
 from jpegai_mobile.codestream.components import Component
 from jpegai_mobile.codestream.model_mark import MAGIC
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
-from jpegai_mobile.encoder import cube_flags, hyper_scales, quantisation
-from jpegai_mobile.encoder.analysis import analyse
+from jpegai_mobile.encoder import cube_flags, encoder, hyper_scales, quantisation
+from jpegai_mobile.encoder.analysis import ComponentAnalysis, analyse
 from jpegai_mobile.encoder.coded_planes import CodedPlanes
 from jpegai_mobile.encoder.encoder import Coding, Encoder
 from jpegai_mobile.encoder.header import level, picture_header
+from jpegai_mobile.encoder.known_hyper_latents import known_hyper_latents
 from jpegai_mobile.encoder.networks import EncoderNetworks
 from jpegai_mobile.encoder.options import DEFAULT_ROI_STRENGTH, EFFORTS, MAX_BETA, MIN_BETA
 from jpegai_mobile.encoder.pictures import SourcePicture
@@ -436,6 +438,31 @@ def test_a_rate_replaces_the_model_of_the_options() -> None:
 def test_a_coding_gives_one_stream(options: dict[str, object]) -> None:
     coding = prepared(photo(), **options)
     assert coding.encode().data == coding.encode().data == own_encoder().encode(photo(), EncodeOptions(**options)).data
+
+
+def test_hyper_latents_without_a_count_become_the_nearest_with_one() -> None:
+    counts = np.zeros((2, 63), int)
+    counts[0, [31, 33]] = 200, 55  # values 0 and 2
+    counts[1, 30] = 255  # value -1
+    z = np.array([[[-31, 0, 1, 2, 31]], [[-31, -1, 0, 1, 31]]], np.int8)
+    known = known_hyper_latents(z, np.cumsum(counts, axis=1).astype(np.uint8))
+    assert known.dtype == np.int8
+    assert known.tolist() == [[[0, 0, 0, 2, 2]], [[-1] * 5]]
+
+
+def test_hyper_latents_run_wild_where_streams_have_to_be_those_of_the_reference_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def wild(*arguments: Any, **keywords: Any) -> tuple[ComponentAnalysis, ComponentAnalysis]:
+        luma, chroma = analyse(*arguments, **keywords)
+        luma.z[:, 0, 0] = 31
+        return luma, chroma
+
+    plain = own_encoder().encode(photo(), EncodeOptions(quality=40)).data
+    monkeypatch.setattr(encoder, "analyse", wild)
+    assert np.all(prepared(photo(), model=1, beta_displacement=0).analysis[0].z[:, 0, 0] == 31)
+    assert np.any(prepared(photo(), quality=40).analysis[0].z[:, 0, 0] != 31)
+    assert len(own_encoder().encode(photo(), EncodeOptions(quality=40)).data) < len(plain) + 100
 
 
 def test_an_encoder_keeps_the_networks_of_the_last_picture_only() -> None:

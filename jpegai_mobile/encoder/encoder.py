@@ -17,7 +17,7 @@ from ..codestream.substreams import SubStream
 from ..codestream.tool_header import ToolHeader
 from ..errors import BundleError, PictureError
 from ..latent.entropy_stage import latent_regions
-from ..latent.model_tables import EntropyModel
+from ..latent.model_tables import ComponentTables, EntropyModel
 from ..runtime.bundle import Bundle
 from ..runtime.decoder import choose_precision
 from ..runtime.dequantise import channel_scalers
@@ -32,6 +32,7 @@ from .coded_planes import CodedPlanes, Picture
 from .cube_flags import set_cube_flags
 from .header import LEVEL_AREAS, chroma_displacement, picture_header, set_beta_displacement, set_quality_map
 from .hyper_scales import hyper_scales
+from .known_hyper_latents import known_hyper_latents
 from .networks import EncoderNetworks, check_encodable, encodable_models
 from .options import DEFAULT_EFFORT, DEFAULT_QUALITY, OPERATING_POINTS, SLOW_EFFORT, EncodeOptions
 from .quality import displacement, nearest_model, position_of_bpp, position_of_psnr, position_of_quality
@@ -163,6 +164,10 @@ def _needs_decoding(options: EncodeOptions) -> bool:
     return bool(options.post_filters) or options.target_psnr is not None
 
 
+def _with_known_z(analysis: ComponentAnalysis, tables: ComponentTables) -> ComponentAnalysis:
+    return replace(analysis, z=known_hyper_latents(analysis.z, tables.z_cumulative))
+
+
 def _rounds(options: EncodeOptions) -> int:
     """How often latents are refined."""
     return REFINEMENT_ROUNDS[options.effort] if options.weighs_rate else 0
@@ -203,8 +208,11 @@ class Coding:
 
     def __post_init__(self) -> None:
         header, engine = self.header, self.options.engine
-        z = [analysis.z for analysis in self.analysis]
         self.model = EntropyModel.from_bytes(self.tables)
+        if self.options.weighs_rate:
+            luma, chroma = map(_with_known_z, self.analysis, self.model.components)
+            self.analysis = luma, chroma
+        z = [analysis.z for analysis in self.analysis]
         self._z = encode_hyper_latents(z, header.z_threads, self.model, engine)
         self._quality_map = None
         if self.quality_map is not None:
