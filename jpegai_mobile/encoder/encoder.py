@@ -209,7 +209,7 @@ class Coding:
     def __post_init__(self) -> None:
         header, engine = self.header, self.options.engine
         self.model = EntropyModel.from_bytes(self.tables)
-        if self.options.weighs_rate:
+        if not self.options.is_plain:
             luma, chroma = map(_with_known_z, self.analysis, self.model.components)
             self.analysis = luma, chroma
         z = [analysis.z for analysis in self.analysis]

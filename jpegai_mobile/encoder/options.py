@@ -88,12 +88,14 @@ class EncodeOptions:
     """Whether the stream names the weights that it was made with, in a user data segment."""
 
     @property
-    def weighs_rate(self) -> bool:
-        """Whether latents are refined and symbols weighed against their bits.
+    def is_plain(self) -> bool:
+        """Whether a given model or displacement asks for exactly what the networks give."""
+        return self.model is not None or self.beta_displacement is not None
 
-        A given model or displacement asks for the plain stream.
-        """
-        return self.effort > PLAIN_EFFORT and self.model is None and self.beta_displacement is None
+    @property
+    def weighs_rate(self) -> bool:
+        """Whether latents are refined and symbols weighed against their bits."""
+        return self.effort > PLAIN_EFFORT and not self.is_plain
 
     @property
     def adapts_steps(self) -> bool:
