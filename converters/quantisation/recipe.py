@@ -103,13 +103,12 @@ _UNCALIBRATED = Recipe("int8")
 """Of networks that calibration does not run: those of the encoder and of post-filters, and the large ones of HOP."""
 _INT8_MASKS = Recipe("int8", "masks", "mse", rounding="feedback")
 _HYPER_DECODER = Recipe("int8", "all", margin=1.25, rounding="feedback")
-_INT8_LUMA = Recipe("int8", "inner", "mse", latents=0.75, products=0.75, rounding="feedback")
 _INT8 = {
-    ("y", "sop"): _INT8_LUMA,
-    ("y", "bop"): _INT8_LUMA,
+    # The last product has tails, which cost SOP more than an int8 convolution after it would save.
+    ("y", "sop"): Recipe("int8", "inner", "mse", latents=0.75, products=0.75, rounding="feedback"),
+    ("y", "bop"): Recipe("int8", "all", "mse", latents=0.75, products=0.75, rounding="feedback"),
     # Chroma begins with a concatenation, which takes up no factors. Few pictures have vivid colours; ranges that
-    # cut off what is rare would spoil those. The last product has tails that cost SOP more than its last convolution
-    # would save.
+    # cut off what is rare would spoil those.
     ("uv", "sop"): Recipe("int8", "inner", "minmax", products=0.75, rounding="feedback"),
     ("uv", "bop"): Recipe("int8", "all", "minmax", products=0.75, rounding="feedback"),
 }
