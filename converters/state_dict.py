@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from converters.pickle_data import Call, GlobalName, Persistent, read_pickle
 from jpegai_mobile.errors import BundleError
+from jpegai_mobile.sources import opened_file
 from jpegai_mobile.zip_damage import ZIP_DAMAGE
 
 MAX_FILE_BYTES = 256 << 20
@@ -47,13 +48,8 @@ class _Refused(ValueError):
 
 def read_file(path: Path) -> bytes:
     """The bytes of a checkpoint file. Raises BundleError when it is no regular file, unreadable or too large."""
-    try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise BundleError(f"{path}: no regular file")
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise BundleError(f"{path}: {error.strerror or 'cannot be read'}") from error
+    with opened_file(path) as file:
+        data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise BundleError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
     return data

@@ -15,6 +15,7 @@ from typing import IO, Protocol, Self
 
 from ..errors import BundleError
 from ..hashing import sha256
+from ..sources import opened_file
 from ..zip_damage import ZIP_DAMAGE
 from .manifest import MANIFEST_NAME, PRECISIONS, Manifest, NetworkKey
 
@@ -248,14 +249,8 @@ class _Folder:
         self._path = path
 
     def chunks(self, name: str, size: int) -> Iterator[bytes]:
-        path = self._path / name
-        try:
-            if path.exists() and not path.is_file():  # a pipe would be waited for
-                raise BundleError(f"{path}: no regular file")
-            with path.open("rb") as file:
-                yield from _pieces(file, size)
-        except OSError as error:
-            raise BundleError(f"{self.where(name)}: {error.strerror or 'cannot be read'}") from error
+        with opened_file(self._path / name) as file:
+            yield from _pieces(file, size)
 
     def path(self, name: str) -> Path | None:
         return self._path / name
