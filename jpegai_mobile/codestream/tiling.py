@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from .components import grid_size
 
+Span = tuple[int, int]
+"""Start and stop along one direction."""
+
 
 @dataclass(frozen=True)
 class Rectangle:
@@ -54,7 +57,7 @@ class Rectangle:
         return Rectangle(self.top - other.top, self.left - other.left, self.bottom - other.top, self.right - other.left)
 
 
-def overlapping_spans(length: int, size: int, overlap: int) -> list[tuple[int, int]]:
+def overlapping_spans(length: int, size: int, overlap: int) -> list[Span]:
     """(start, stop) of tiles of `size` that start every size - overlap samples and cover `length`.
 
     Needs 0 <= overlap < size.
@@ -71,7 +74,7 @@ def region_step(length: int, count: int) -> int:
     return grid_size(length, REGION_UNIT) // count * REGION_UNIT
 
 
-def region_spans(length: int, count: int) -> list[tuple[int, int]]:
+def region_spans(length: int, count: int) -> list[Span]:
     """(start, stop) of `count` regions along `length` samples; the last one takes the rest."""
     step = region_step(length, count)
     return [(i * step, length if i == count - 1 else (i + 1) * step) for i in range(count)]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..codestream.components import Component
 from ..codestream.picture_header import TILE_UNIT, PictureHeader
-from ..codestream.tiling import Rectangle, overlapping_spans
+from ..codestream.tiling import Rectangle, Span, overlapping_spans
 from ..codestream.tool_header import EicciHeader, EicciTile
 from ..errors import InvalidStream
 from ..image.planes import Planes
@@ -30,9 +30,6 @@ GRID = 4
 MIN_LAST_TILE = 176
 """A last row or column of tiles that is narrower takes this many samples from the one before it."""
 FULL = np.float32(255)
-
-Span = tuple[int, int]
-"""Start and stop along one direction."""
 
 
 @dataclass(frozen=True)

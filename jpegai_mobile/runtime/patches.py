@@ -12,10 +12,10 @@ from functools import cache, lru_cache
 
 from ..codestream.components import LATENT_GRID, Component, grid_size
 from ..codestream.picture_header import PictureHeader
-from ..codestream.tiling import Rectangle
+from ..codestream.tiling import Rectangle, Span
 from ..networks.catalogue import build
 from ..networks.measure import Halo, halo
-from .tiles import Span, SynthesisTile, TileColumns, TileSpan, synthesis_tiles, tile_rows
+from .tiles import SynthesisTile, TileColumns, TileSpan, synthesis_tiles, tile_rows
 from .windows import Window, windows_over
 
 ALL_OF_A_TILE = Halo(*4 * (1 << 20,))

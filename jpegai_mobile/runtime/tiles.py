@@ -7,11 +7,8 @@ from dataclasses import dataclass
 
 from ..codestream.components import LATENT_GRID
 from ..codestream.picture_header import TILE_UNIT, PictureHeader
-from ..codestream.tiling import Rectangle, overlapping_spans, region_spans
+from ..codestream.tiling import Rectangle, Span, overlapping_spans, region_spans
 from ..errors import Unsupported
-
-Span = tuple[int, int]
-"""Start and stop along one direction."""
 
 
 @dataclass(frozen=True)
