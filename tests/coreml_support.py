@@ -20,7 +20,7 @@ from jpegai_mobile.networks.graph import Conv2d, Graph, TransposedConv2d
 from jpegai_mobile.networks.shapes import Extent, grid_size
 
 if TYPE_CHECKING:
-    from converters.coreml.mil_evaluator import MilEvaluator
+    from .mil_evaluator import MilEvaluator
 
 Array = NDArray[Any]
 
@@ -32,7 +32,7 @@ needs_coremltools = pytest.mark.skipif(
 
 def saved(files: Mapping[str, bytes]) -> MilEvaluator:
     """The package, written to a folder and read back from there."""
-    from converters.coreml.mil_evaluator import MilEvaluator
+    from .mil_evaluator import MilEvaluator
 
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / "network.mlpackage"

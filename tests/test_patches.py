@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpegai_mobile import DecodeOptions, Decoder
+from jpegai_mobile.codestream.components import LATENT_GRID
 from jpegai_mobile.codestream.picture_header import PictureHeader
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle, overlapping_spans
@@ -20,9 +21,9 @@ from jpegai_mobile.image.planes import join_bands
 from jpegai_mobile.runtime.latent_source import DecodedLatents, LatentParts, Latents, LatentSource
 from jpegai_mobile.runtime.memory_budget import NO_LIMIT
 from jpegai_mobile.runtime.model_networks import LATENTS
-from jpegai_mobile.runtime.patches import outline_bands, plan_bands
+from jpegai_mobile.runtime.patches import plan_bands
 from jpegai_mobile.runtime.synthesis import synthesise_bands
-from jpegai_mobile.runtime.tiles import synthesis_tiles, tile_rows
+from jpegai_mobile.runtime.tiles import tile_rows
 
 from .conformance import conformance_decoder
 from .encoding import own_decoder, own_encoder, random_picture
@@ -75,11 +76,10 @@ def test_patches_partition_the_picture(
         )
     covered = np.zeros(size, int)
     for band in plan_bands(picture, operating_point, patch):
-        for strip in band.strips:
-            for part in strip.patches:
-                covered[part.core.slices] += 1
-                assert (part.core.top, part.core.bottom) == (band.rows.start, band.rows.stop)
-                assert band.latents.intersection(part.latents) == part.latents
+        for part in band.patches:
+            covered[part.core.slices] += 1
+            assert (part.core.top, part.core.bottom) == (band.rows.start, band.rows.stop)
+            assert band.latents.intersection(part.latents) == part.latents
     assert np.all(covered == 1)
 
 
@@ -107,17 +107,16 @@ def test_patches_partition_any_part_of_a_picture_with_independent_regions(data: 
     region = Rectangle(top, left, bottom, right)
     covered = np.zeros((height, width), int)
     for band in plan_bands(picture, "bop", data.draw(st.sampled_from([None, (14, 14), (40, 24)])), region):
-        for strip in band.strips:
-            for part in strip.patches:
-                covered[part.core.slices] += 1
-                assert (part.core.top, part.core.bottom) == (band.rows.start, band.rows.stop)
+        for part in band.patches:
+            covered[part.core.slices] += 1
+            assert (part.core.top, part.core.bottom) == (band.rows.start, band.rows.stop)
     assert covered.max() == 1
     assert np.all(covered[region.slices] == 1)
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_an_outline_counts_what_the_plan_lists(data: st.DataObject) -> None:
+def test_a_band_counts_what_it_lists(data: st.DataObject) -> None:
     height, width = data.draw(st.integers(256, 900)), data.draw(st.integers(256, 900))
     size, overlap = data.draw(st.sampled_from([(16, 0), (48, 32), (128, 96), (144, 64), (256, 128), (400, 16)]))
     if data.draw(st.booleans()):
@@ -130,14 +129,17 @@ def test_an_outline_counts_what_the_plan_lists(data: st.DataObject) -> None:
     bottom, right = data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width))
     choices = data.draw(st.sampled_from(["sop", "bop", "hop"])), data.draw(st.sampled_from([None, (14, 14), (40, 24)]))
     region = Rectangle(top, left, bottom, right)
-    plan, outline = plan_bands(picture, *choices, region), outline_bands(picture, *choices, region)
-    for band, counted in zip(plan, outline, strict=True):
-        patches = [patch for strip in band.strips for patch in strip.patches]
-        assert counted.latents == band.latents
-        assert counted.rows == max(patch.latents.height for patch in patches)
-        assert counted.columns == max(patch.latents.width for patch in patches)
-        assert counted.largest == max(patch.latents.height * patch.latents.width for patch in patches)
-        assert counted.computed == sum(patch.extent[0] * patch.extent[1] for patch in patches)
+    for band in plan_bands(picture, *choices, region):
+        latents = [patch.latents for patch in band.patches]
+        assert (band.latents.top, band.latents.bottom) == (min(x.top for x in latents), max(x.bottom for x in latents))
+        assert (band.latents.left, band.latents.right) == (min(x.left for x in latents), max(x.right for x in latents))
+        assert band.most_rows == max(x.height for x in latents)
+        assert band.most_columns == max(x.width for x in latents)
+        assert band.most_latents == max(x.height * x.width for x in latents)
+        assert band.computed == sum(patch.extent[0] * patch.extent[1] for patch in band.patches)
+        for place in picture.regions:
+            needed = place.on_grid(LATENT_GRID)
+            assert band.needs(needed) == any(not needed.intersection(x).empty for x in latents)
 
 
 @pytest.mark.parametrize(
@@ -170,10 +172,12 @@ def test_tiles_whose_margin_begins_with_their_region_keep_it(
         expected[core.slices] = len(painted)
         painted.append(tile)
     covered = np.zeros(size, int)
-    everything = Rectangle(0, 0, *size)
-    for tile in (tile for rows in tile_rows(picture) for row in rows for tile in synthesis_tiles(row, everything)):
-        assert {painted[number] for number in np.unique(expected[tile.core.slices])} == {tile.tile}
-        covered[tile.core.slices] += 1
+    for row in (row for rows in tile_rows(picture) for row in rows):
+        for column in row.columns.spans:
+            core = slice(*row.rows.core), slice(*column.core)
+            tile = Rectangle(row.rows.tile[0], column.tile[0], row.rows.tile[1], column.tile[1])
+            assert {painted[number] for number in np.unique(expected[core])} == {tile}
+            covered[core] += 1
     assert np.all(covered == 1)
 
 
@@ -257,7 +261,7 @@ def test_latents_of_a_band_are_asked_for_once() -> None:
     bands = list(plan_bands(picture, reconstruction.operating_point, reconstruction.patch))
     for _ in synthesise_bands(bands, source, reconstruction.networks, range(picture.width)):
         pass
-    assert len(bands) > 1 and max(len(band.strips) for band in bands) > 1
+    assert len(bands) > 1 and max(len(list(band.patches)) for band in bands) > 1
     assert source.windows == [band.latents for band in bands]
 
 

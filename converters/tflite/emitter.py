@@ -153,36 +153,27 @@ class _Emitter:
             part = f"{name}_of_{start}"
             left, right = (self.widened_slice(factor, start, stop) for factor in factors)
             product = self.operators.multiply(f"{part}_product", left, right, Activation.NONE)
-            store = WEIGHT_STORES[self.scheme.weights]
-            weight = store(
-                self.operators,
-                f"{node.weight}_of_{start}",
-                filters[..., start:stop],
-                0,
-                self.weight_scales(node, order),
-            )
-            last = stop == node.in_channels
-            sum_so_far = name if total is None and last else part
-            computed = self.operators.convolution(
-                sum_so_far, product, weight, self.builder.constant(f"{part}_bias", bias if total is None else 0 * bias),
+            scales = self.weight_scales(node, order)
+            weight = self.float_weight(f"{node.weight}_of_{start}", filters[..., start:stop], 0, scales)
+            is_first, is_last = start == 0, stop == node.in_channels
+            summand = self.operators.convolution(
+                name if is_first and is_last else part,
+                product, weight, self.builder.constant(f"{part}_bias", bias if is_first else 0 * bias),
                 kernel=(1, 1), channels=node.out_channels, stride=1, same=True, activation=Activation.NONE,
             )  # fmt: skip
-            total = (
-                computed
-                if total is None
-                else self.operators.add(name if last else f"{part}_sum", total, computed, Activation.NONE)
-            )
+            if total is None:
+                total = summand
+            else:
+                total = self.operators.add(name if is_last else f"{part}_sum", total, summand, Activation.NONE)
         assert total is not None
         return total
 
     def widened_slice(self, name: str, start: int, stop: int) -> Tensor:
-        """Some channels of a tensor in float32."""
+        """Some channels of an int8 tensor in float32."""
         part = self.tensors[name]
         if (start, stop) != (0, part.channels):
             part = self.operators.slice_channels(f"{name}_from_{start}", part, start, stop)
-        return (
-            part if part.affine is None else self.operators.dequantise(f"{part.index}_{name}_from_{start}_float", part)
-        )
+        return self.operators.dequantise(f"{part.index}_{name}_from_{start}_float", part)
 
     def computes_in_int8(self, step: Step) -> bool:
         """All inputs are there in int8, and but for convolutions none of them is there before rounding, too."""
@@ -332,8 +323,7 @@ class _Emitter:
     ) -> tuple[int, int]:  # fmt: skip
         """The tensors of a convolution's filters, output channels along `axis`, and bias, as its input wants them."""
         if source.affine is None:
-            store = WEIGHT_STORES[self.scheme.weights]
-            weight = store(self.operators, node.weight, filters, axis, scales)
+            weight = self.float_weight(node.weight, filters, axis, scales)
             return weight, self.builder.constant(f"{name}_bias", bias)
         source_scale = np.float32(source.affine.scale)
         with np.errstate(over="ignore"):
@@ -347,6 +337,12 @@ class _Emitter:
         steps = np.rint(bias / bias_scales.astype(np.float64))
         quantised = self.builder.constant(f"{name}_bias", steps.astype(np.int32), Quantisation(bias_scales))
         return weight, quantised
+
+    def float_weight(
+        self, name: str, filters: NDArray[np.float32], axis: int, scales: NDArray[np.float32] | None
+    ) -> int:
+        """The tensor of filters that are read in float32, however they are stored."""
+        return WEIGHT_STORES[self.scheme.weights](self.operators, name, filters, axis, scales)
 
     def pad_to_even(self, step: Step, node: Conv2d, source: Tensor) -> tuple[Tensor, Border]:
         """The padded input of a 3x3 convolution of stride 2, and the zero border that is left to add.

@@ -44,10 +44,8 @@ class Parser(argparse.ArgumentParser):
 def run_program(name: str, work: Callable[[], int]) -> int:
     """The exit code of `work`, or the one for what it raises; `name` is what the line on stderr starts with."""
     try:
-        with _termination_interrupts(), _output_named():
-            code = work()
-            _flush_output()
-            return code
+        with _termination_interrupts(), _printing_to_standard_output():
+            return work()
     except UsageError as error:
         return fail(name, str(error), USAGE)
     except JpegAiError as error:
@@ -111,7 +109,7 @@ def _termination_interrupts() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-class _NamedOutput:
+class _StandardOutput:
     """A text stream whose errors say that it is the standard output: those of `print` name no file."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -121,31 +119,30 @@ class _NamedOutput:
         with errors_named(STANDARD_OUTPUT):
             return self._stream.write(text)
 
+    def flush(self) -> None:
+        with errors_named(STANDARD_OUTPUT):
+            self._stream.flush()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
 @contextmanager
-def _output_named() -> Iterator[None]:
-    """Errors of printing name standard output, whether they come at once or when it is flushed."""
+def _printing_to_standard_output() -> Iterator[None]:
+    """What is printed is written at the end at the latest; errors of that name standard output."""
     if sys.stdout is None:
         yield
-    else:
-        with redirect_stdout(cast(TextIO, _NamedOutput(sys.stdout))):
-            yield
-
-
-def _flush_output() -> None:
-    """Raises OSError where printed text cannot be written."""
-    if sys.stdout is not None:
-        with errors_named(STANDARD_OUTPUT):
-            sys.stdout.flush()
+        return
+    with redirect_stdout(cast(TextIO, _StandardOutput(sys.stdout))):
+        yield
+        sys.stdout.flush()
 
 
 def _discard_unwritable_output() -> None:
     """What stdout does not take is forgotten: Python would complain about it once more at the end."""
     try:
-        _flush_output()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

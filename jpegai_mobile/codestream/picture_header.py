@@ -258,7 +258,9 @@ def _region_syntax(f: Fields, h: PictureHeader) -> None:
         raise InvalidStream(f"{PLACE}: {rows} x {columns} regions do not fit a {h.width} x {h.height} picture")
     if h.independent_regions:
         if rows * columns > MAX_INDEPENDENT_REGIONS:
-            raise InvalidStream(f"{PLACE}: {rows * columns} independent regions, at most 256 can be numbered")
+            raise InvalidStream(
+                f"{PLACE}: {rows * columns} independent regions, at most {MAX_INDEPENDENT_REGIONS} can be numbered"
+            )
         return
     h.hyper_decoder_overlap_in_latent_samples = f.u(
         "hyper_decoder_overlap_in_latent_samples", 2, h.hyper_decoder_overlap_in_latent_samples

@@ -81,7 +81,7 @@ class Encoder:
     bundle: Bundle
 
     def __post_init__(self) -> None:
-        self._decoder = LastNetworks(self.bundle)
+        self._decoder_networks = LastNetworks(self.bundle)
 
     def encode(
         self,
@@ -110,7 +110,7 @@ class Encoder:
         if roi is not None and roi.shape != picture.size:
             raise PictureError(f"the mask is {roi.shape[::-1]} samples large, the picture {picture.size[::-1]}")
         check_encodable(self.bundle, options.model)
-        model, beta = self._start(options)
+        model, beta = self._model_and_displacement(options)
         header = picture_header(picture, model, options)
         options = replace(options, post_filters=_writes_filters(options, header))
         tables = self.bundle.entropy_model_bytes(model)
@@ -125,7 +125,7 @@ class Encoder:
         if options.weighs_rate:
             refinement = Refinement(networks, self._synthesis(options.operating_point), progress)
         quality_map = None if roi is None else quality_map_of(roi, header.sizes.latent, options.roi_strength)
-        decoder = self._decoder.of(model, options.operating_point, precision, options.num_threads, True)
+        decoder = self._decoder_networks.of(model, options.operating_point, precision, options.num_threads, True)
         return Coding(header, options, beta, tables, analysis, decoder, progress, quality_map, verification, refinement)
 
     def _synthesis(self, operating_point: str) -> str:
@@ -137,8 +137,8 @@ class Encoder:
                 return point
         raise BundleError(f"the model bundle has no synthesis of {' or '.join(listed)}, which refining latents needs")
 
-    def _start(self, options: EncodeOptions) -> tuple[int, int]:
-        """The model, and the beta displacement unless a size is asked for."""
+    def _model_and_displacement(self, options: EncodeOptions) -> tuple[int, int]:
+        """By the rate that is asked for; the displacement for a size or a PSNR is about right."""
         models = encodable_models(self.bundle) if options.model is None else (options.model,)
         if options.beta_displacement is not None:
             return nearest_model(0, models), options.beta_displacement
@@ -237,15 +237,14 @@ class Coding:
     def _encoded(self) -> EncodedPicture:
         height, width = self.header.display_size
         bpp, notes = self.options.bpp, []
-        size = None if bpp is None else self._target_size(bpp * height * width / 8)
-        target = self._target_psnr()
-        beta, passes = self._refine(size, target)
-        if size is not None:
-            attempt, more = size.search(beta, _most_attempts(self.options), self._finished)
-        elif target is not None:
-            attempt, more, psnr = target.search(beta, _most_attempts(self.options), self._finished)
-            if abs(psnr - target.decibels) > PSNR_TOLERANCE:
-                notes.append(f"{psnr:.2f} dB is as near to {target.decibels:g} as was found")
+        target_size, target_psnr = self._target_size(), self._target_psnr()
+        beta, passes = self._refine(target_size, target_psnr)
+        if target_size is not None:
+            attempt, more = target_size.search(beta, _most_attempts(self.options), self._finished)
+        elif target_psnr is not None:
+            attempt, more, psnr = target_psnr.search(beta, _most_attempts(self.options), self._finished)
+            if abs(psnr - target_psnr.decibels) > PSNR_TOLERANCE:
+                notes.append(f"{psnr:.2f} dB is as near to {target_psnr.decibels:g} as was found")
         else:
             attempt, more = Attempt(beta, self._finished(beta)), 1
         if rest := self.progress.total - self.progress.done:
@@ -257,8 +256,11 @@ class Coding:
             attempt.stream, self.header.model_id, attempt.beta, passes + more, coded_bpp, tuple(notes)
         )
 
-    def _target_size(self, size: float) -> TargetSize:
-        return TargetSize(size, len(self._z) + len(self._quality_map or b""))
+    def _target_size(self) -> TargetSize | None:
+        if self.options.bpp is None:
+            return None
+        height, width = self.header.display_size
+        return TargetSize(self.options.bpp * height * width / 8, len(self._z) + len(self._quality_map or b""))
 
     def _target_psnr(self) -> TargetPsnr | None:
         if self.options.target_psnr is None:
@@ -266,13 +268,13 @@ class Coding:
         assert self.verification is not None
         return TargetPsnr(self.options.target_psnr, self.verification.psnr)
 
-    def _refine(self, size: TargetSize | None, target: TargetPsnr | None) -> tuple[int, int]:
+    def _refine(self, target_size: TargetSize | None, target_psnr: TargetPsnr | None) -> tuple[int, int]:
         """Refine the latents at about the wanted rate: the displacement of that, and the number of passes it took."""
-        beta = self.beta if size is None else size.first_displacement(self._expectation())
+        beta = self.beta if target_size is None else target_size.first_displacement(self._expectation())
         if self.refinement is None:
             return beta, 0
-        if target is not None:
-            beta = target.nearer(beta, self.code)
+        if target_psnr is not None:
+            beta = target_psnr.nearer(beta, self.code)
         rounds = _rounds(self.options)
         latents = self.analysis[0].latent, self.analysis[1].latent
         analysed = latents if rounds == 1 else (latents[0].copy(), latents[1].copy())
@@ -285,10 +287,10 @@ class Coding:
             decoded = self.refinement.decoded(latents, analysed, self._coded_latents(data), self.header)
             self.networks.release()
             self.refinement.subtract(latents, decoded, self._steps())
-            if size is not None:
-                beta = next_displacement([beta], [size.error(len(data)) + growth])
+            if target_size is not None:
+                beta = next_displacement([beta], [target_size.error(len(data)) + growth])
                 growth = 0.0
-        return beta, rounds + (target is not None)
+        return beta, rounds + (target_psnr is not None)
 
     def _steps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """How wide the quantiser's steps are at the displacement of the header, by channel, without local changes."""

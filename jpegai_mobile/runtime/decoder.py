@@ -143,8 +143,7 @@ class Decoder:
         shown = displayed if region is None else region.intersection(displayed)
         if shown.empty:
             shown = displayed
-        if region is not None:
-            region = shown if samples_are_independent(stream, options.filters) else None
+        needed = shown if region is not None and samples_are_independent(stream, options.filters) else None
         point = _choose_operating_point(stream, self.bundle, options.operating_point)
         precision = choose_precision(self.bundle, options.precision)
         model_id = stream.picture.model_id
@@ -157,21 +156,21 @@ class Decoder:
             options.memory_limit,
             options.patch,
             options.filters,
-            region,
+            needed,
             output.as_rgb,
             output.held_bytes * shown.height * shown.width,
         )
         tables, model = self._entropy_model(model_id)
         if names_other_model(stream.user_data, tables):
             raise BundleError(f"the stream was made with other weights than model {model_id} of the bundle")
-        skipped = skipped_regions(stream, point, plan.patch, region)
+        skipped = skipped_regions(stream, point, plan.patch, needed)
         entropy = EntropyOptions(
             options.engine, options.max_channels, options.max_samples, options.allow_partial, skipped
         )
         decoded = run_symbol_decoding(data, stream, tables, entropy)
         symbols = Symbols(stream.picture, model, decoded)
         networks = self._networks.of(model_id, point, precision, options.num_threads, plan.lean)
-        return Reconstruction(stream, symbols, networks, plan.patch, plan.parts, region, skipped)
+        return Reconstruction(stream, symbols, networks, plan.patch, plan.parts, needed, skipped)
 
     def notes(self, reconstruction: Reconstruction, options: DecodeOptions) -> tuple[str, ...]:
         """Remarks about a decode for the caller: one line each."""

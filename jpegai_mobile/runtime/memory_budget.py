@@ -24,7 +24,7 @@ from .bundle import PreparedBytes
 from .latent_source import LatentParts, holds_all_latents
 from .latents import KEPT_PSI_ROWS
 from .manifest import PRECISIONS
-from .patches import BandOutline, last_latent_row, outline_bands
+from .patches import Band, last_latent_row, plan_bands
 from .reconstruction import EICCI_WINDOW, streams_rows
 from .synthesis import ROWS_AT_ONCE
 
@@ -84,6 +84,8 @@ WINDOW_SIZES = (
     (16, 16),
 )
 """Largest (rows, columns) of a window in latents."""
+WHOLE_TILES = (1 << 20, 1 << 20)
+"""Larger than any tile, in latents."""
 LATENT_COLUMNS = (512, 64, 32)
 """Latents that may be decoded side by side."""
 LATENTS_COST = 0.15
@@ -148,84 +150,105 @@ def plan_decode(
 
 
 @dataclass(frozen=True)
+class _Windows:
+    """A picture cut into windows; sizes are in latents."""
+
+    patch: tuple[int, int]
+    """Largest (rows, columns) that was asked for."""
+    rows: int
+    """Of the tallest window."""
+    columns: int
+    """Of the widest window."""
+    width: int
+    """Columns of the widest band."""
+    outgrown: int
+    """Latents in the largest window of a band that is followed by a band with larger ones."""
+    bands: int
+    computed: int
+    """Luma samples of all windows together."""
+    times_latents_are_made: dict[int, int]
+    """How often decoding changes from synthesis to latents, by how many rows of LATENT_ROWS are decoded ahead."""
+
+
+@dataclass(frozen=True)
 class _Way:
     """A way of decoding a picture."""
 
-    patch: tuple[int, int]
-    rows: int
-    """Of the largest window, in latents."""
-    columns: int
-    width: int
-    """Columns of the widest band, in latents."""
-    outgrown: int
-    """Latents in the largest window of a band that is followed by a band with larger ones."""
+    windows: _Windows
     lean: bool
     parts: LatentParts
     cost: float
     """Time, relative to windows without margins."""
+
+    @property
+    def outgrown(self) -> int:
+        """Latents in the window whose memory a network still holds when it grows."""
+        every_band_prepares_networks = self.lean and not self.parts.rows_ahead
+        return 0 if every_band_prepares_networks else self.windows.outgrown
 
 
 def _ways(
     picture: PictureHeader, operating_point: str, patch: tuple[int, int] | None, wanted: Rectangle
 ) -> Iterator[_Way]:
     """Everything that may be chosen."""
-    known = set()
-    for window in (patch,) if patch else _unlike_windows(picture, operating_point, wanted):
-        bands = list(outline_bands(picture, operating_point, window, wanted))
-        rows, columns = _largest_patch(bands)
-        if (rows, columns) in known:
-            continue
-        known.add((rows, columns))
-        width = max(band.latents.width for band in bands)
-        outgrown = _outgrown(bands)
-        samples = wanted.height * wanted.width
-        computed = sum(band.computed for band in bands)
-        prepared = {
-            ahead: _times_latents_are_made(picture, operating_point, wanted, bands, ahead) for ahead in LATENT_ROWS
-        }
-        for latent_columns in LATENT_COLUMNS:
-            synthesis = computed / samples
-            cost = synthesis + LATENTS_COST * _latents_cost(wanted, len(bands), latent_columns)
-            yield _Way(window, rows, columns, width, outgrown, False, LatentParts(latent_columns), cost)
-            for ahead, times in prepared.items():
-                grows = outgrown if ahead else 0  # else every band has networks of its own
-                for at_once, runs in {0: len(bands), ahead: times}.items():
-                    parts = LatentParts(latent_columns, at_once, ahead)
-                    cost = synthesis + PREPARING_COST * times / samples
-                    cost += LATENTS_COST * _latents_cost(wanted, runs, latent_columns)
-                    yield _Way(window, rows, columns, width, grows, True, parts, cost)
+    samples = wanted.height * wanted.width
+    for windows in _unlike_windows(picture, operating_point, patch, wanted):
+        synthesis = windows.computed / samples
+        for columns in LATENT_COLUMNS:
+            cost = synthesis + LATENTS_COST * _latents_cost(wanted, windows.bands, columns)
+            yield _Way(windows, False, LatentParts(columns), cost)
+            for ahead, times in windows.times_latents_are_made.items():
+                preparing = PREPARING_COST * times / samples
+                for at_once, runs in {0: windows.bands, ahead: times}.items():
+                    cost = synthesis + preparing + LATENTS_COST * _latents_cost(wanted, runs, columns)
+                    yield _Way(windows, True, LatentParts(columns, at_once, ahead), cost)
 
 
-def _unlike_windows(picture: PictureHeader, operating_point: str, wanted: Rectangle) -> Iterable[tuple[int, int]]:
-    """Those of WINDOW_SIZES of which no other covers as much of every tile."""
-    rows, columns = _largest_patch(list(outline_bands(picture, operating_point, None, wanted)))
-    unlike: dict[tuple[int, int], tuple[int, int]] = {}
+def _unlike_windows(
+    picture: PictureHeader, operating_point: str, patch: tuple[int, int] | None, wanted: Rectangle
+) -> Iterable[_Windows]:
+    """Windows of the size that is insisted on, or of all WINDOW_SIZES: the first of those that come to the same."""
+    if patch:
+        return [_windows(picture, operating_point, patch, wanted)]
+    whole = _windows(picture, operating_point, WHOLE_TILES, wanted)
+    # What no tile has room for need not be cut to be known to come to the same.
+    sizes: dict[tuple[int, int], tuple[int, int]] = {}
     for size in WINDOW_SIZES:
-        unlike.setdefault((min(size[0], rows), min(size[1], columns)), size)
+        sizes.setdefault((min(size[0], whole.rows), min(size[1], whole.columns)), size)
+    unlike: dict[tuple[int, int], _Windows] = {}
+    for size in sizes.values():
+        windows = _windows(picture, operating_point, size, wanted)
+        unlike.setdefault((windows.rows, windows.columns), windows)
     return unlike.values()
 
 
-def _largest_patch(bands: list[BandOutline]) -> tuple[int, int]:
-    """Most rows and most columns of a patch, in latents."""
-    return max(band.rows for band in bands), max(band.columns for band in bands)
+def _windows(picture: PictureHeader, operating_point: str, patch: tuple[int, int], wanted: Rectangle) -> _Windows:
+    bands = list(plan_bands(picture, operating_point, patch, wanted))
+    last = last_latent_row(picture, operating_point, wanted)
+    together = holds_all_latents(picture)
+    return _Windows(
+        patch,
+        max(band.most_rows for band in bands),
+        max(band.most_columns for band in bands),
+        max(band.latents.width for band in bands),
+        _outgrown(bands),
+        len(bands),
+        sum(band.computed for band in bands),
+        {ahead: 1 if together else _times_latents_are_made(bands, ahead, last) for ahead in LATENT_ROWS},
+    )
 
 
-def _outgrown(bands: list[BandOutline]) -> int:
+def _outgrown(bands: list[Band]) -> int:
     """Latents in the largest window before the one that is larger than all before it."""
     largest = outgrown = 0
     for band in bands:
-        if band.largest > largest:
-            largest, outgrown = band.largest, largest
+        if band.most_latents > largest:
+            largest, outgrown = band.most_latents, largest
     return outgrown
 
 
-def _times_latents_are_made(
-    picture: PictureHeader, operating_point: str, wanted: Rectangle, bands: list[BandOutline], ahead: int
-) -> int:
-    """How often decoding changes from synthesis to latents when so many rows are decoded ahead."""
-    if holds_all_latents(picture):
-        return 1
-    last = last_latent_row(picture, operating_point, wanted)
+def _times_latents_are_made(bands: list[Band], ahead: int, last: int) -> int:
+    """How often latents are decoded where so many rows of them, to `last`, are decoded ahead."""
     times = known = 0
     for band in bands:
         place = band.latents
@@ -261,7 +284,7 @@ class _Need:
         """The way with its estimate."""
         stages = self._latents_stage(way), self._synthesis_stage(way), self._filters_stage()
         needed = FIXED + self.held + self._symbols() + self._rows(way) + (max(stages) if way.lean else sum(stages))
-        return DecodePlan(way.patch, way.lean, way.parts, int(needed))
+        return DecodePlan(way.windows.patch, way.lean, way.parts, int(needed))
 
     def _symbols(self) -> float:
         picture = self.stream.picture
@@ -273,12 +296,12 @@ class _Need:
         """Latents on their way to the synthesis, and samples on their way out."""
         picture = self.stream.picture
         samples = picture.height * picture.width
-        rows = min(way.rows * LATENT_GRID, picture.height)
-        width = min(way.width * LATENT_GRID, picture.width)
+        rows = min(way.windows.rows * LATENT_GRID, picture.height)
+        width = min(way.windows.width * LATENT_GRID, picture.width)
         if holds_all_latents(picture):
             latents: float = WHOLE_LATENT_BYTES * samples
         else:
-            held = min(max(way.rows, way.parts.rows_ahead) * LATENT_GRID, picture.height)
+            held = min(max(way.windows.rows, way.parts.rows_ahead) * LATENT_GRID, picture.height)
             latents = (LATENT_BYTES * held + PSI_BYTES) * width
         if not streams_rows(self.stream, self.filters):
             return latents + WHOLE_PICTURE_BYTES * samples
@@ -287,14 +310,14 @@ class _Need:
 
     def _latents_stage(self, way: _Way) -> float:
         picture = self.stream.picture
-        rows = min((max(way.rows, way.parts.rows) + PART_MARGIN) * LATENT_GRID, picture.height)
-        columns = min((min(way.parts.columns, way.width) + PART_MARGIN) * LATENT_GRID, picture.width)
+        rows = min((max(way.windows.rows, way.parts.rows) + PART_MARGIN) * LATENT_GRID, picture.height)
+        columns = min((min(way.parts.columns, way.windows.width) + PART_MARGIN) * LATENT_GRID, picture.width)
         return self.networks.latents + PART_BYTES[self.precision] * rows * columns
 
     def _synthesis_stage(self, way: _Way) -> float:
         arena = ARENA_FACTOR[self.operating_point] * ELEMENT_SIZE.get((self.operating_point, self.precision), 1.0)
         per_sample = arena * _synthesis_bytes(self.operating_point) + WINDOW_BYTES
-        window = way.rows * way.columns * LATENT_GRID**2
+        window = way.windows.rows * way.windows.columns * LATENT_GRID**2
         outgrown = way.outgrown * LATENT_GRID**2 * arena * _synthesis_bytes(self.operating_point, (Component.LUMA,))
         return self.networks.synthesis + window * per_sample + outgrown
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from ..codestream.components import LATENT_GRID, Component, grid_size
 from ..codestream.picture_header import PictureHeader
 from ..codestream.tiling import Rectangle, Span
 from ..networks.catalogue import build
 from ..networks.measure import Halo, halo
-from .tiles import SynthesisTile, TileColumns, TileSpan, synthesis_tiles, tile_rows
-from .windows import Window, windows_over
+from .tiles import TileColumns, TileSpan, tile_rows
+from .windows import windows_over
 
 ALL_OF_A_TILE = Halo(*4 * (1 << 20,))
 """The margin of networks that see the whole tile: more latents than any has."""
@@ -25,48 +25,147 @@ _windows_over = lru_cache(maxsize=64)(windows_over)
 
 
 @dataclass(frozen=True)
+class PatchSpan:
+    """A patch along one direction."""
+
+    latents: Span
+    """In latent samples of the picture, margin included."""
+    extent: int
+    """Luma samples that the latents stand for; less than 16 for the last one at odd ends of the tile."""
+    core: Span
+    """What is kept, in luma samples of the picture."""
+
+    @property
+    def size(self) -> int:
+        """Latents."""
+        return self.latents[1] - self.latents[0]
+
+
+@dataclass(frozen=True)
 class Patch:
     """A part of a tile that is computed in one run of the networks."""
 
-    latents: Rectangle
-    """In latent samples of the picture, margin included."""
-    extent: tuple[int, int]
-    """Luma rows and columns that the latents stand for; less than 16 each at odd ends of the tile."""
-    core: Rectangle
-    """What is kept, in luma samples of the picture."""
+    rows: PatchSpan
+    columns: PatchSpan
+
+    @property
+    def latents(self) -> Rectangle:
+        """In latent samples of the picture, margin included."""
+        return _rectangle(self.rows.latents, self.columns.latents)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Luma rows and columns that the latents stand for."""
+        return self.rows.extent, self.columns.extent
+
+    @property
+    def core(self) -> Rectangle:
+        """What is kept, in luma samples of the picture."""
+        return _rectangle(self.rows.core, self.columns.core)
 
     @property
     def core_in_window(self) -> Rectangle:
         """The core counted from the first sample that is computed."""
-        top, left = self.latents.top * LATENT_GRID, self.latents.left * LATENT_GRID
+        top, left = self.rows.latents[0] * LATENT_GRID, self.columns.latents[0] * LATENT_GRID
         return self.core.relative_to(Rectangle(top, left, top, left))
+
+
+@dataclass(frozen=True, eq=False)
+class PatchColumns:
+    """Where patches that lie side by side are, at least one; the same object for all rows of patches that are alike."""
+
+    spans: tuple[PatchSpan, ...]
+
+    @cached_property
+    def latents(self) -> Span:
+        """What they need together, in latent samples of the picture."""
+        return _around([span.latents for span in self.spans])
+
+    @cached_property
+    def largest(self) -> int:
+        """Latents of the widest patch."""
+        return max(span.size for span in self.spans)
+
+    @cached_property
+    def extent(self) -> int:
+        """Luma samples of all of them together."""
+        return sum(span.extent for span in self.spans)
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Patches of one tile side by side; together they need the latents of a rectangle."""
+    """Patches side by side with the same rows."""
 
-    latents: Rectangle
-    patches: tuple[Patch, ...]
+    rows: PatchSpan
+    columns: PatchColumns
 
 
 @dataclass(frozen=True)
 class Band:
-    """Rows of the picture that are finished together."""
+    """Rows of the picture that are finished together.
 
-    rows: range
+    A picture may have hundreds of thousands of patches: what they take is counted without listing them.
+    """
+
     strips: tuple[Strip, ...]
 
     @property
+    def rows(self) -> range:
+        """In luma samples of the picture."""
+        return range(*self.strips[0].rows.core)
+
+    @property
+    def patches(self) -> Iterator[Patch]:
+        """Strip by strip, from left to right."""
+        return (Patch(strip.rows, columns) for strip in self.strips for columns in strip.columns.spans)
+
+    @cached_property
     def latents(self) -> Rectangle:
-        """What the patches of the band need together, in latent samples: one rectangle around that of all strips."""
-        areas = [strip.latents for strip in self.strips]
-        return Rectangle(
-            min(area.top for area in areas),
-            min(area.left for area in areas),
-            max(area.bottom for area in areas),
-            max(area.right for area in areas),
+        """What the patches need together, in latent samples of the picture: one rectangle around that of all."""
+        rows = [strip.rows.latents for strip in self.strips]
+        columns = [strip.columns.latents for strip in self.strips]
+        return _rectangle(_around(rows), _around(columns))
+
+    def needs(self, latents: Rectangle) -> bool:
+        """Whether a patch needs some of these latents, given as `Band.latents` are."""
+        return any(
+            _overlap(strip.rows.latents, (latents.top, latents.bottom))
+            and any(_overlap(span.latents, (latents.left, latents.right)) for span in strip.columns.spans)
+            for strip in self.strips
         )
+
+    @property
+    def most_rows(self) -> int:
+        """Of its tallest patch, in latents."""
+        return max(strip.rows.size for strip in self.strips)
+
+    @property
+    def most_columns(self) -> int:
+        """Of its widest patch, in latents."""
+        return max(strip.columns.largest for strip in self.strips)
+
+    @property
+    def most_latents(self) -> int:
+        """Of its largest patch."""
+        return max(strip.rows.size * strip.columns.largest for strip in self.strips)
+
+    @property
+    def computed(self) -> int:
+        """Luma samples that the patches compute, those of margins and of tiles that overlap more than once."""
+        return sum(strip.rows.extent * strip.columns.extent for strip in self.strips)
+
+
+def _rectangle(rows: Span, columns: Span) -> Rectangle:
+    return Rectangle(rows[0], columns[0], rows[1], columns[1])
+
+
+def _around(spans: list[Span]) -> Span:
+    starts, stops = zip(*spans, strict=True)
+    return min(starts), max(stops)
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def plan_bands(
@@ -83,11 +182,50 @@ def plan_bands(
     """
     margin = synthesis_halo(operating_point) or ALL_OF_A_TILE
     wanted = region or Rectangle(0, 0, picture.height, picture.width)
-    for rows in tile_rows(picture):
-        # Others are left out here: tiles of which only the margin is touched may have other windows than the rest.
-        tiles = [tile for row in rows for tile in synthesis_tiles(row, wanted)]
-        if tiles:
-            yield from _bands_of(tiles, margin, patch, wanted)
+    most_rows, most_columns = patch or (None, None)
+
+    @cache
+    def patch_columns(tiles: TileColumns) -> PatchColumns | None:
+        spans = (
+            span
+            for tile in tiles.spans
+            for span in _patch_spans(tile, (wanted.left, wanted.right), most_columns, margin.left, margin.right)
+        )
+        return PatchColumns(found) if (found := tuple(spans)) else None
+
+    for group in tile_rows(picture):
+        # A row of which nothing is kept is left out first: its tiles may have other windows than the rest.
+        rows = [(row.rows, columns) for row in group if (columns := patch_columns(row.columns))]
+        # Tiles of independent regions may begin at different rows; their bands would not end together.
+        largest = most_rows if len({tiles.tile for tiles, _ in rows}) == 1 else None
+        down = [
+            _patch_spans(tiles, (wanted.top, wanted.bottom), largest, margin.top, margin.bottom) for tiles, _ in rows
+        ]
+        for spans in zip(*down, strict=True):
+            yield Band(tuple(Strip(span, columns) for span, (_, columns) in zip(spans, rows, strict=True)))
+
+
+def _patch_spans(tile: TileSpan, asked: Span, largest: int | None, before: int, after: int) -> list[PatchSpan]:
+    """The patches over a tile of which something that is asked for is kept, along one direction.
+
+    `asked` is in luma samples of the picture, all else in latents: `largest` of a patch (None: the tile), of which
+    `before` and `after` are margin.
+    """
+    first, last = tile.tile
+    place, length = first // LATENT_GRID, grid_size(last - first, LATENT_GRID)
+    start = max(asked[0] - first, 0) // LATENT_GRID
+    stop = grid_size(min(asked[1], last) - first, LATENT_GRID)
+    kept = max(asked[0], tile.core[0]), min(asked[1], tile.core[1])
+    spans = []
+    for window in _windows_over(start, stop, length, largest or length, before, after):
+        core = (
+            max(first + window.core_start * LATENT_GRID, kept[0]),
+            min(first + window.core_stop * LATENT_GRID, kept[1]),
+        )
+        if core[0] < core[1]:
+            extent = min(window.stop * LATENT_GRID, last - first) - window.start * LATENT_GRID
+            spans.append(PatchSpan((place + window.start, place + window.stop), extent, core))
+    return spans
 
 
 @cache
@@ -103,172 +241,3 @@ def last_latent_row(picture: PictureHeader, operating_point: str, region: Rectan
     """Where the latents end that a region (luma samples) needs; its bands hardly ask for any below."""
     margin = synthesis_halo(operating_point) or ALL_OF_A_TILE
     return min(region.on_grid(LATENT_GRID).bottom + margin.bottom, picture.sizes.latent[0])
-
-
-def _bands_of(
-    tiles: list[SynthesisTile], margin: Halo, patch: tuple[int, int] | None, region: Rectangle
-) -> Iterator[Band]:
-    """The bands of a row of tiles."""
-    # Tiles of independent regions may begin at different rows; their bands would not end together.
-    aligned = len({(tile.tile.top, tile.tile.bottom) for tile in tiles}) == 1
-    largest = patch[0] if patch and aligned else None
-    windows = [
-        _windows((each.tile.top, each.tile.bottom), (region.top, region.bottom), largest, margin.top, margin.bottom)
-        for each in tiles
-    ]
-    for rows in zip(*windows, strict=True):
-        strips = [_strip(*each, patch and patch[1], margin, region) for each in zip(tiles, rows, strict=True)]
-        strips = [strip for strip in strips if strip.patches]
-        if strips:
-            core = strips[0].patches[0].core
-            yield Band(range(core.top, core.bottom), tuple(strips))
-
-
-def _windows(tile: Span, kept: Span, largest: int | None, before: int, after: int) -> list[Window]:
-    """Windows in latents over the luma samples of a tile, as far as they are needed to keep those of a region."""
-    latents = grid_size(tile[1] - tile[0], LATENT_GRID)
-    start = max(kept[0] - tile[0], 0) // LATENT_GRID
-    stop = grid_size(min(kept[1], tile[1]) - tile[0], LATENT_GRID)
-    return _windows_over(start, stop, latents, largest or latents, before, after)
-
-
-def _strip(tile: SynthesisTile, rows: Window, largest: int | None, margin: Halo, region: Rectangle) -> Strip:
-    area = tile.tile
-    windows = _windows((area.left, area.right), (region.left, region.right), largest, margin.left, margin.right)
-    kept = tile.core.intersection(region)
-    patches = [_patch(area, kept, rows, columns) for columns in windows]
-    patches = [patch for patch in patches if not patch.core.empty]
-    if not patches:
-        return Strip(Rectangle(0, 0, 0, 0), ())
-    first, last = patches[0].latents, patches[-1].latents
-    return Strip(Rectangle(first.top, first.left, last.bottom, last.right), tuple(patches))
-
-
-def _patch(area: Rectangle, kept: Rectangle, rows: Window, columns: Window) -> Patch:
-    """The patch over two windows relative to the area of a tile, of which `kept` is asked for."""
-    top, left = area.top // LATENT_GRID, area.left // LATENT_GRID
-    latents = Rectangle(top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
-    extent = (
-        min(rows.stop * LATENT_GRID, area.height) - rows.start * LATENT_GRID,
-        min(columns.stop * LATENT_GRID, area.width) - columns.start * LATENT_GRID,
-    )
-    core = Rectangle(
-        area.top + rows.core_start * LATENT_GRID,
-        area.left + columns.core_start * LATENT_GRID,
-        area.top + min(rows.core_stop * LATENT_GRID, area.height),
-        area.left + min(columns.core_stop * LATENT_GRID, area.width),
-    )
-    return Patch(latents, extent, core.intersection(kept))
-
-
-@dataclass(frozen=True)
-class BandOutline:
-    """What a band takes, counted without its patches one by one: there may be hundreds of thousands."""
-
-    latents: Rectangle
-    """As in `Band`."""
-    rows: int
-    """Of its largest patch, in latents."""
-    columns: int
-    """Of its largest patch, in latents."""
-    largest: int
-    """Latents of its largest patch."""
-    computed: int
-    """Luma samples that its patches compute."""
-
-
-@dataclass(frozen=True)
-class _Side:
-    """Patches along one direction, in latents of the picture."""
-
-    start: int
-    stop: int
-    largest: int
-    """Latents of the largest one."""
-    computed: int
-    """Luma samples of all together."""
-
-
-def outline_bands(
-    picture: PictureHeader, operating_point: str, patch: tuple[int, int] | None, region: Rectangle
-) -> Iterator[BandOutline]:
-    """The bands of `plan_bands`, with as much work for a tile of any size."""
-    margin = synthesis_halo(operating_point) or ALL_OF_A_TILE
-    columns: dict[TileColumns, _Side | None] = {}
-    for rows in tile_rows(picture):
-        across: list[_Side] = []
-        tiles: list[TileSpan] = []
-        for row in rows:
-            if not row.rows.touches(region.top, region.bottom):
-                continue
-            if row.columns not in columns:
-                columns[row.columns] = _columns_together(row.columns, patch and patch[1], margin, region)
-            side = columns[row.columns]
-            if side is not None:
-                across.append(side)
-                tiles.append(row.rows)
-        aligned = len({each.tile for each in tiles}) == 1
-        largest = patch[0] if patch and aligned else None
-        down = [_sides(each, (region.top, region.bottom), largest, margin.top, margin.bottom) for each in tiles]
-        for sides in zip(*down, strict=True):
-            yield _outline(sides, across)
-
-
-def _outline(down: tuple[_Side, ...], across: list[_Side]) -> BandOutline:
-    strips = list(zip(down, across, strict=True))
-    return BandOutline(
-        Rectangle(
-            min(rows.start for rows in down),
-            min(columns.start for columns in across),
-            max(rows.stop for rows in down),
-            max(columns.stop for columns in across),
-        ),
-        max(rows.largest for rows in down),
-        max(columns.largest for columns in across),
-        max(rows.largest * columns.largest for rows, columns in strips),
-        sum(rows.computed * columns.computed for rows, columns in strips),
-    )
-
-
-def _columns_together(columns: TileColumns, largest: int | None, margin: Halo, region: Rectangle) -> _Side | None:
-    """All patches side by side, None where there is none."""
-    sides = [
-        side
-        for span in columns.spans
-        if span.touches(region.left, region.right)
-        for side in _sides(span, (region.left, region.right), largest, margin.left, margin.right)
-    ]
-    if not sides:
-        return None
-    return _Side(
-        min(side.start for side in sides),
-        max(side.stop for side in sides),
-        max(side.largest for side in sides),
-        sum(side.computed for side in sides),
-    )
-
-
-def _sides(tile: TileSpan, kept: Span, largest: int | None, before: int, after: int) -> list[_Side]:
-    """The patches over a tile, one by one, as far as they are needed to keep those samples of a region."""
-    first, last = tile.tile
-    place = first // LATENT_GRID
-    asked = max(kept[0] - first, 0), min(kept[1], last) - first
-    core = max(kept[0], tile.core[0]) - first, min(kept[1], tile.core[1]) - first
-    return [
-        _Side(place + start, place + stop, stop - start, computed)
-        for start, stop, computed in _needed_windows(last - first, asked, core, largest, before, after)
-    ]
-
-
-@lru_cache(maxsize=64)
-def _needed_windows(
-    length: int, asked: Span, core: Span, largest: int | None, before: int, after: int
-) -> list[tuple[int, int, int]]:
-    """Start and stop in latents and the samples of windows over the beginning of a tile that keep some of a core."""
-    needed = []
-    for window in _windows((0, length), asked, largest, before, after):
-        kept = max(window.core_start * LATENT_GRID, core[0]), min(window.core_stop * LATENT_GRID, core[1])
-        if kept[0] < kept[1]:
-            computed = min(window.stop * LATENT_GRID, length) - window.start * LATENT_GRID
-            needed.append((window.start, window.stop, computed))
-    return needed

@@ -53,12 +53,10 @@ def skipped_regions(
     picture = stream.picture
     if region is None or not picture.independent_regions:
         return frozenset()
-    needed = [strip.latents for band in plan_bands(picture, operating_point, patch, region) for strip in band.strips]
-    return frozenset(
-        number
-        for number, place in enumerate(picture.regions)
-        if all(place.on_grid(LATENT_GRID).intersection(latents).empty for latents in needed)
-    )
+    skipped = {number: place.on_grid(LATENT_GRID) for number, place in enumerate(picture.regions)}
+    for band in plan_bands(picture, operating_point, patch, region):
+        skipped = {number: latents for number, latents in skipped.items() if not band.needs(latents)}
+    return frozenset(skipped)
 
 
 @cache

@@ -60,8 +60,7 @@ def synthesise_bands(
 
 def _large_ones_first(band: Band) -> list[Patch]:
     """The patches of a band: a network that grows needs old and new memory."""
-    patches = (patch for strip in band.strips for patch in strip.patches)
-    return sorted(patches, key=lambda patch: -patch.latents.height * patch.latents.width)
+    return sorted(band.patches, key=lambda patch: -patch.latents.height * patch.latents.width)
 
 
 def _synthesise_patch(

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ..codestream.components import LATENT_GRID
 from ..codestream.picture_header import TILE_UNIT, PictureHeader
-from ..codestream.tiling import Rectangle, Span, overlapping_spans, region_spans
+from ..codestream.tiling import Span, overlapping_spans, region_spans
 from ..errors import Unsupported
-
-
-@dataclass(frozen=True)
-class SynthesisTile:
-    """A tile that is synthesised and the core of it that is kept, both in luma samples of the picture."""
-
-    tile: Rectangle
-    core: Rectangle
 
 
 @dataclass(frozen=True)
@@ -26,10 +19,6 @@ class TileSpan:
     tile: Span
     core: Span
     """What is kept of it."""
-
-    def touches(self, start: int, stop: int) -> bool:
-        """Whether something of start..stop-1 is kept."""
-        return max(self.core[0], start) < min(self.core[1], stop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,22 +36,11 @@ class TileRow:
     columns: TileColumns
 
 
-def synthesis_tiles(row: TileRow, region: Rectangle) -> Iterator[SynthesisTile]:
-    """The tiles of a row of which something in the region (luma samples) is kept, from left to right."""
-    (top, bottom), (first, last) = row.rows.tile, row.rows.core
-    if row.rows.touches(region.top, region.bottom):
-        for column in row.columns.spans:
-            if column.touches(region.left, region.right):
-                tile = Rectangle(top, column.tile[0], bottom, column.tile[1])
-                yield SynthesisTile(tile, Rectangle(first, column.core[0], last, column.core[1]))
-
-
 def tile_rows(picture: PictureHeader) -> Iterator[tuple[TileRow, ...]]:
     """All synthesis tiles from top to bottom, those together of which the same rows are kept.
 
-    Cores partition the picture. Tiles overlap and give up half of the overlap at inner sides. With independent regions
-    the cores are a plain grid instead, and only a core inside a region has a margin, which stays in that region; where
-    the margin begins with the region it is part of the core. Raises Unsupported for margins of half a latent.
+    Cores partition the picture. Tiles overlap and give up half of the overlap at inner sides; those of independent
+    regions are cells of a plain grid instead, see `_independent_rows`. Raises Unsupported for margins of half a latent.
     """
     header = picture.components[0]
     if not header.synthesis_tile_enable:
@@ -94,50 +72,51 @@ class _Cell:
     span: Span
     extended: Span | None
     """With its margin, which stays in the region around the cell; None where the cell crosses a border of regions."""
-    start: int
-    """Where it is kept from: a margin that begins with the region is no other tile's either, and is not given up."""
+    core: Span
+    """What is kept where the tile is inside a region in the other direction, too. Cores partition the length."""
 
 
 def _independent_rows(picture: PictureHeader, size: int, margin: int) -> Iterator[tuple[TileRow, ...]]:
-    """Cells of a plain grid over the picture; one inside a region is extended by `margin` within that region."""
+    """Cells of a plain grid over the picture; one inside a region is extended by `margin` within that region.
+
+    The margin is given up, but for one that begins with its region: what the cell before has of that region is no
+    other tile's either. In one direction:
+
+        cells    |            |            |            |
+        regions  |                  |                   |
+        cores    | inside     |cross| inside            |
+    """
     if margin % LATENT_GRID:
         raise Unsupported(f"picture header: independent regions with tiles that overlap by {2 * margin} samples")
     rows, columns = (
-        list(_cells(length, count, size, margin))
+        _cells(length, count, size, margin)
         for length, count in zip((picture.height, picture.width), picture.region_counts, strict=True)
     )
+    # A tile has a margin where it is inside a region in both directions, elsewhere it is the plain cell.
     plain = TileColumns(tuple(TileSpan(cell.span, cell.span) for cell in columns))
-    rights = [*(cell.start for cell in columns[1:]), picture.width]
-    inside, across = (
-        TileColumns(
-            tuple(
-                TileSpan(cell.extended or cell.span, (cell.start, right))
-                for cell, right in zip(columns, rights, strict=True)
-                if (cell.extended is not None) == is_inside
-            )
-        )
-        for is_inside in (True, False)
-    )
-
-    def of_cell(row: _Cell, others: _Cell, kept: Span) -> tuple[TileRow, ...]:
-        """Tiles of which some rows are kept: those of `row` that lie inside a region, and the rest of `others`."""
-        if row.extended is None:
-            return (TileRow(TileSpan(others.span, kept), plain),)
-        return TileRow(TileSpan(row.extended, kept), inside), TileRow(TileSpan(others.span, kept), across)
-
-    bottoms = [*(row.start for row in rows[1:]), picture.height]
-    for above, row, bottom in zip(rows[:1] + rows, rows, bottoms, strict=False):
-        if row.start < row.span[0]:
-            yield of_cell(row, above, (row.start, row.span[0]))
-        yield of_cell(row, row, (row.span[0], bottom))
+    inside = TileColumns(tuple(TileSpan(cell.extended, cell.core) for cell in columns if cell.extended))
+    crossing = TileColumns(tuple(TileSpan(cell.span, cell.core) for cell in columns if not cell.extended))
+    for above, cell in pairwise((rows[0], *rows)):
+        if cell.extended is None:
+            yield (TileRow(TileSpan(cell.span, cell.core), plain),)
+            continue
+        start, (first, last) = cell.span[0], cell.core
+        # In rows that the core takes from the cell above, tiles that cross are still those of that cell.
+        for others, kept in ((above.span, (first, start)), (cell.span, (start, last))):
+            if kept[0] < kept[1]:
+                yield TileRow(TileSpan(cell.extended, kept), inside), TileRow(TileSpan(others, kept), crossing)
 
 
-def _cells(length: int, regions: int, size: int, margin: int) -> Iterator[_Cell]:
+def _cells(length: int, regions: int, size: int, margin: int) -> list[_Cell]:
+    """The cells along a length; where a margin begins with its region, the core takes it from the cell before."""
     region_of = region_spans(length, regions)
+    cells: list[_Cell] = []
     for start, stop in overlapping_spans(length, size, 0):
         first, last = region_of[min(start // region_of[0][1], regions - 1)]
-        if stop > last:
-            yield _Cell((start, stop), None, start)
-        else:
-            extended = max(start - margin, first), min(stop + margin, last)
-            yield _Cell((start, stop), extended, first if extended[0] == first else start)
+        extended = (max(start - margin, first), min(stop + margin, last)) if stop <= last else None
+        core = start, stop
+        if extended and extended[0] == first < start:
+            core = first, stop
+            cells[-1] = replace(cells[-1], core=(cells[-1].core[0], first))
+        cells.append(_Cell((start, stop), extended, core))
+    return cells
