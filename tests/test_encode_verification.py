@@ -11,12 +11,15 @@ import pytest
 
 import jpegai_mobile
 from jpegai_mobile import EncodeOptions
+from jpegai_mobile.codestream.picture_header import PictureHeader
 from jpegai_mobile.codestream.stream import read_code_stream
+from jpegai_mobile.codestream.tool_header import EfeLinearHeader
 from jpegai_mobile.encoder import verification
 from jpegai_mobile.encoder.coded_planes import Picture
-from jpegai_mobile.encoder.post_filters import efe_linear_headers, lef_channel
+from jpegai_mobile.encoder.post_filters import efe_linear_headers, efe_nonlinear_headers, lef_channel
 from jpegai_mobile.encoder.rate_control import EQUAL_PSNR, MAX_PSNR_PASSES, TargetPsnr
-from jpegai_mobile.filters.efe_linear import efe_linear
+from jpegai_mobile.filters.efe_linear import SPLITS, efe_linear, split_regions
+from jpegai_mobile.filters.efe_nonlinear import efe_nonlinear
 from jpegai_mobile.filters.lef import lef
 from jpegai_mobile.image.planes import Planes
 from picture_quality.metrics import psnr
@@ -50,23 +53,97 @@ def test_filters_never_make_a_picture_worse(kind: str, chroma: tuple[int, int] |
         assert chroma is not None or "EFE linear" in tools.filters
 
 
-@pytest.mark.parametrize(("coded", "size"), [((1, 1), (61, 74)), ((2, 2), (61, 75)), ((1, 2), (64, 66))])
-def test_least_squares_finds_a_filter_that_was_applied(coded: tuple[int, int], size: tuple[int, int]) -> None:
-    header = read_code_stream(
-        own_encoder().encode(random_picture(*size, 1), EncodeOptions(chroma=coded, effort=1, quality=20)).data
-    ).picture
+@pytest.mark.parametrize("subsampling", [(1, 1), (1, 2), (2, 2)])
+def test_chroma_that_follows_luma_gets_curves(subsampling: tuple[int, int]) -> None:
+    """Of a source whose dark places are tinted; the decoder of the stream does not know that."""
+    picture, options = yuv_photo(subsampling), EncodeOptions(quality=70)
+    data = own_encoder().encode(picture, options).data
+    vertical, horizontal = subsampling
+    tint = np.maximum(80 - picture.y[::vertical, ::horizontal].astype(np.int16), 0) // 4
+    tinted = replace(picture, u=(picture.u + tint).astype(np.uint8), v=(picture.v - tint).astype(np.uint8))
+    with jpegai_mobile.open_bundle(own_bundle_path()) as bundle:
+        filtered = verification.Verification(tinted, bundle, options).filtered(data)
+    tools = read_code_stream(filtered).tools
+    assert "EFE non-linear" in tools.filters
+    before, after = (tinted.squared_error(own_decoder().decode(stream).planes) for stream in (data, filtered))
+    assert after < 0.9 * before
+
+
+FORMATS = [((1, 1), (61, 74)), ((2, 2), (61, 75)), ((1, 2), (64, 66))]
+
+
+def header_and_noise(coded: tuple[int, int], size: tuple[int, int]) -> tuple[PictureHeader, Planes]:
+    """The header of a 4:4:4 source coded with chroma of that format, and planes that a decoder might give."""
+    stream = own_encoder().encode(random_picture(*size, 1), EncodeOptions(chroma=coded, effort=1, quality=20)).data
     rng = np.random.default_rng(0)
-    decoded = Planes(*(rng.uniform(20, 230, size).astype(np.float32) for _ in range(3)))
-    first = list(efe_linear_headers(decoded, decoded, header))[-1]
+    planes = Planes(*(rng.uniform(20, 230, size).astype(np.float32) for _ in range(3)))
+    return read_code_stream(stream).picture, planes
+
+
+def moved(codes: list[int], rng: np.random.Generator) -> list[int]:
+    return [code + int(rng.integers(0, 200)) for code in codes]
+
+
+def chroma_error(planes: Planes, wanted: Planes) -> float:
+    return max(float(np.abs(getattr(planes, name) - getattr(wanted, name)).mean()) for name in "uv")
+
+
+def largest_kernels(decoded: Planes, wanted: Planes, header: PictureHeader) -> EfeLinearHeader:
+    return max(efe_linear_headers(decoded, wanted, header), key=lambda found: found.set_b.planes[0].fL)
+
+
+@pytest.mark.parametrize(("coded", "size"), FORMATS)
+def test_least_squares_finds_a_filter_that_was_applied(coded: tuple[int, int], size: tuple[int, int]) -> None:
+    header, decoded = header_and_noise(coded, size)
+    first, rng = largest_kernels(decoded, decoded, header), np.random.default_rng(1)
     for plane in first.set_b.planes:
-        plane.weights = [[code + int(rng.integers(0, 200)) for code in region] for region in plane.weights]
-        plane.weights2 = [[code + int(rng.integers(0, 200)) for code in region] for region in plane.weights2]
+        plane.weights = [moved(region, rng) for region in plane.weights]
+        plane.weights2 = [moved(region, rng) for region in plane.weights2]
     first.set_b.maxSymbol += 200
     wanted = efe_linear(decoded, first, first.set_b, header)
-    found = list(efe_linear_headers(decoded, wanted, header))[-1]
-    again = efe_linear(decoded, found, found.set_b, header)
-    for name in "uv":
-        assert np.abs(getattr(again, name) - getattr(wanted, name)).mean() < 0.6
+    found = largest_kernels(decoded, wanted, header)
+    assert chroma_error(efe_linear(decoded, found, found.set_b, header), wanted) < 0.6
+
+
+@pytest.mark.parametrize("split", range(1, len(SPLITS)))
+def test_regions_get_kernels_of_their_own(split: int) -> None:
+    header, decoded = header_and_noise((1, 1), (200, 270))
+    regions = split_regions((100, 135), SPLITS[split])
+    u, v = decoded.u.copy(), decoded.v.copy()
+    for number, region in enumerate(regions):
+        place = slice(2 * region.top, 2 * region.bottom), slice(2 * region.left, 2 * region.right)
+        u[place] += decoded.y[place] * (0.05 * (number + 1))
+        v[place] -= decoded.y[place] * (0.02 * (number + 1))
+    wanted = Planes(decoded.y, u, v)
+    small = [found for found in efe_linear_headers(decoded, wanted, header) if found.set_b.planes[0].fL == 1]
+    errors = [chroma_error(efe_linear(decoded, found, found.set_b, header), wanted) for found in small]
+    assert [found.set_b.planes[0].best_cand_idx - 1 for found in small] == list(range(len(SPLITS)))
+    assert errors[split] < 0.05 and errors[0] > 1
+
+
+@pytest.mark.parametrize(("coded", "size"), FORMATS)
+def test_least_squares_finds_curves_that_were_applied(coded: tuple[int, int], size: tuple[int, int]) -> None:
+    header, decoded = header_and_noise(coded, size)
+    rng = np.random.default_rng(1)
+    tiles = []
+    for first in efe_nonlinear_headers(decoded, decoded, header):
+        for plane in first.planes:
+            plane.A1 = moved(plane.A1, rng)
+        first.maxSymbol += 200
+        wanted = efe_nonlinear(decoded, first, header, None)
+        assert chroma_error(decoded, wanted) > 1
+        found = next(h for h in efe_nonlinear_headers(decoded, wanted, header) if h.numTiles == first.numTiles)
+        assert chroma_error(efe_nonlinear(decoded, found, header, None), wanted) < 0.2
+        tiles.append(found.numTiles)
+    assert tiles == [1, 4]
+
+
+def test_a_curve_of_constant_luma_is_no_problem() -> None:
+    header, noise = header_and_noise((1, 1), (64, 64))
+    decoded = Planes(np.full_like(noise.y, 90), noise.u, noise.v)
+    wanted = Planes(decoded.y, noise.u + 3, noise.v)
+    for found in efe_nonlinear_headers(decoded, wanted, header):
+        assert np.isfinite(efe_nonlinear(decoded, found, header, None).u).all()
 
 
 def test_lef_channel_is_the_best() -> None:

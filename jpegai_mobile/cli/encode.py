@@ -167,8 +167,8 @@ def _add_tools(group: Any) -> None:
     group.add_argument(
         "--post-filters",
         action=argparse.BooleanOptionalAction,
-        help="write EFE linear and LEF where they are worth their bits; decoders then hold the whole picture "
-        "(default: at effort 3 for pictures of up to a megapixel)",
+        help="write EFE linear, EFE non-linear and LEF where they are worth their bits; decoders then hold the whole "
+        "picture (default: at effort 3 for pictures of up to a megapixel)",
     )
     group.add_argument("--no-cube-flags", action="store_true", help="skip small residuals everywhere")
     group.add_argument(

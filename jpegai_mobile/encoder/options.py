@@ -64,7 +64,8 @@ class EncodeOptions:
     target_psnr: float | None = None
     """Wanted PSNR of the decoded samples in dB, in place of `bpp` and `quality`; up to 5 decodes measure it."""
     post_filters: bool | None = None
-    """Whether EFE linear and LEF are written where they are worth their bits; decoders then hold the whole picture.
+    """Whether EFE linear, EFE non-linear and LEF are written where they are worth their bits; decoders then hold the
+    whole picture.
 
     None does so at effort 3 where the encoder is free to choose, for pictures without synthesis tiles.
     """

@@ -1,7 +1,8 @@
 """Post-filters that bring the decoder's picture nearer to the source, for few bits.
 
-EFE linear gets the kernels that minimise the squared error of chroma, by least squares; LEF the channel whose sigma
-tells best where luma is blurred. Whoever uses them has to compare what the decoder then gives.
+EFE linear gets the kernels and EFE non-linear the curves that minimise the squared error of chroma, by least squares;
+LEF the channel whose sigma tells best where luma is blurred. Whoever uses them has to compare what the decoder then
+gives.
 """
 
 from __future__ import annotations
@@ -13,19 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codestream.picture_header import PictureHeader
-from ..codestream.tool_header import PHASES, EfeLinearHeader, EfeLinearPlane, EfeLinearSet
-from ..filters.efe_linear import CENTRE, interpolation_kernel, is_interpolated, padded_phase
+from ..codestream.tiling import Rectangle
+from ..codestream.tool_header import (
+    PHASES,
+    EfeLinearHeader,
+    EfeLinearPlane,
+    EfeLinearSet,
+    EfeNonlinearHeader,
+    EfeNonlinearPlane,
+)
+from ..filters.efe_linear import CENTRE, SPLITS, interpolation_kernel, is_interpolated, padded_phase, split_regions
+from ..filters.efe_nonlinear import LUMA_UNIT, SEGMENTS, knots
 from ..filters.lef import GAINS, THRESHOLDS, blurred, nearest_latents
-from ..filters.weights import WEIGHT_ONE, WEIGHT_ZERO
+from ..filters.weights import LARGEST_CODE, weight_codes
 from ..image.planes import Plane, Planes
 
-KERNEL_SIDES = (1, 3)
-"""fL that are tried."""
-UNSPLIT = 1
-"""best_cand_idx of one kernel for the whole picture."""
+KERNELS = ((1, range(len(SPLITS))), (3, range(1)))
+"""fL that are tried, and for each the splits: for more than one large kernel a picture hardly ever has enough bits."""
+TILES_A_SIDE = (1, 2)
+"""Rows and columns of tiles, each with its own curves, that are tried."""
 MEAN_UNIT = 100
 """B1 is in hundredths."""
-MAX_CODE = 0xFFFF
 SMALLEST = 3
 """Rows and columns that a picture needs for LEF to do anything."""
 BAND = 128
@@ -33,37 +42,48 @@ BAND = 128
 
 
 def efe_linear_headers(decoded: Planes, source: Planes, picture: PictureHeader) -> Iterator[EfeLinearHeader]:
-    """Headers with the best kernels of every size, for planes in the source's chroma format."""
+    """Headers with the best kernels of every size and split, for planes in the source's chroma format."""
     means = [round(float(plane.mean()) * MEAN_UNIT) for plane in (decoded.u, decoded.v)]
-    for side in KERNEL_SIDES:
-        solutions = [
-            _kernels(decoded.y, plane, target, mean / MEAN_UNIT, side, picture)
-            for plane, target, mean in zip((decoded.u, decoded.v), (source.u, source.v), means, strict=True)
-        ]
-        codes = [np.rint(taps * WEIGHT_ONE).astype(np.int64) + WEIGHT_ZERO for taps in solutions]
-        lowest, highest = (int(extreme(np.concatenate(codes))) for extreme in (np.min, np.max))
-        if lowest >= 0 and highest <= MAX_CODE:
-            u, v = (_plane_header(code - lowest, side) for code in codes)
-            yield EfeLinearHeader(means, EfeLinearSet(), EfeLinearSet((u, v), lowest, highest - lowest))
+    for side, splits in KERNELS:
+        for split in splits:
+            u, v = (
+                weight_codes(_kernels(decoded.y, plane, target, mean / MEAN_UNIT, side, split, picture))
+                for plane, target, mean in zip((decoded.u, decoded.v), (source.u, source.v), means, strict=True)
+            )
+            lowest, span = _symbols(u, v)
+            if 0 <= lowest <= lowest + span <= LARGEST_CODE:
+                planes = _plane_header(u - lowest, side, split), _plane_header(v - lowest, side, split)
+                yield EfeLinearHeader(means, EfeLinearSet(), EfeLinearSet(planes, lowest, span))
 
 
-def _plane_header(codes: NDArray[np.int64], side: int) -> EfeLinearPlane:
-    values, area = codes.tolist(), side * side
-    return EfeLinearPlane(UNSPLIT, side, [values[:-area]], [values[-area:]])
+def _symbols(*codes: NDArray[np.int64]) -> tuple[int, int]:
+    """minSymbol and maxSymbol of codes."""
+    lowest, highest = min(int(part.min()) for part in codes), max(int(part.max()) for part in codes)
+    return lowest, highest - lowest
+
+
+def _plane_header(codes: NDArray[np.int64], side: int, split: int) -> EfeLinearPlane:
+    area = side * side
+    return EfeLinearPlane(split + 1, side, codes[:, :-area].tolist(), codes[:, -area:].tolist())
 
 
 def _kernels(
-    luma: Plane, chroma: Plane, target: Plane, mean: float, side: int, picture: PictureHeader
+    luma: Plane, chroma: Plane, target: Plane, mean: float, side: int, split: int, picture: PictureHeader
 ) -> NDArray[np.float64]:
-    """Taps over chroma (of every phase, where each has its own), then over luma, that come nearest to the target."""
+    """The taps [region, tap] that come nearest to the target.
+
+    Of every region those over chroma (of every phase, where each has its own), then those over luma.
+    """
     interpolated = is_interpolated(picture)
     vertical, horizontal = picture.source_subsampling
     step = 3 - vertical, 3 - horizontal
     size = -(-luma.shape[0] // 2), -(-luma.shape[1] // 2)
     area = side * side
     unknowns = (PHASES + 1 if interpolated else 2) * area
+    regions = split_regions(size, SPLITS[split])
     # The normal equations of all phases together: they share the taps over luma.
-    matrix, vector = np.zeros((unknowns, unknowns)), np.zeros(unknowns)
+    equations = [_Equations(unknowns) for _ in regions]
+    first = CENTRE - (side - 1) // 2
     for phase in product(range(step[0]), range(step[1])):
         deviation = padded_phase(chroma, phase, step, size) - np.float32(mean)
         wanted = target[phase[0] :: step[0], phase[1] :: step[1]] - np.float32(mean)
@@ -72,21 +92,91 @@ def _kernels(
             wanted = wanted - weight * deviation[dy : dy + rows, dx : dx + columns]
         support = padded_phase(luma, phase, (2, 2), size)
         own = (2 * phase[0] + phase[1]) * area if interpolated else 0
-        place = np.r_[own : own + area, unknowns - area : unknowns]
-        first = CENTRE - (side - 1) // 2
-        for top in range(0, rows, BAND):
-            bottom = min(top + BAND, rows)
-            windows = [
-                padded[top + dy : bottom + dy, dx : dx + columns].ravel()
-                for padded in (deviation, support)
-                for dy, dx in product(range(first, first + side), repeat=2)
-            ]
-            samples = np.stack(windows).astype(np.float64)
-            # Not by BLAS: its threads wait for each other where others compute, and its sums depend on their number.
-            matrix[np.ix_(place, place)] += np.einsum("ik,jk->ij", samples, samples)
-            vector[place] += np.einsum("ik,k->i", samples, wanted[top:bottom].ravel().astype(np.float64))
-    taps = np.linalg.lstsq(matrix, vector, rcond=None)[0]
-    return taps.astype(np.float64)
+        places = np.r_[own : own + area, unknowns - area : unknowns]
+        for region, sums in zip(regions, equations, strict=True):
+            for part in _bands(region, rows, columns):
+                windows = [
+                    padded[part.top + dy : part.bottom + dy, part.left + dx : part.right + dx].ravel()
+                    for padded in (deviation, support)
+                    for dy, dx in product(range(first, first + side), repeat=2)
+                ]
+                sums.add(places, np.stack(windows), wanted[part.slices].ravel())
+    return np.stack([sums.solution() for sums in equations])
+
+
+def _bands(region: Rectangle, rows: int, columns: int) -> Iterator[Rectangle]:
+    """What a phase of so many rows and columns has of a region, a few rows at a time."""
+    bottom, right = min(region.bottom, rows), min(region.right, columns)
+    for top in range(region.top, bottom, BAND):
+        yield Rectangle(top, region.left, min(top + BAND, bottom), right)
+
+
+class _Equations:
+    """The normal equations of a least squares problem."""
+
+    def __init__(self, unknowns: int) -> None:
+        self._matrix, self._vector = np.zeros((unknowns, unknowns)), np.zeros(unknowns)
+
+    def add(self, places: NDArray[np.int64], samples: Plane, wanted: Plane) -> None:
+        """What the unknowns at `places` are multiplied with, float32 [unknown, equation], and what is wanted of it."""
+        # Not by BLAS: its threads wait for each other where others compute, and its sums depend on their number.
+        wide = samples.astype(np.float64)
+        self._matrix[np.ix_(places, places)] += np.einsum("ik,jk->ij", wide, wide)
+        self._vector[places] += np.einsum("ik,k->i", wide, wanted.astype(np.float64))
+
+    def solution(self) -> NDArray[np.float64]:
+        """The smallest one that is nearest."""
+        return np.linalg.lstsq(self._matrix, self._vector, rcond=None)[0].astype(np.float64)
+
+
+def efe_nonlinear_headers(decoded: Planes, source: Planes, picture: PictureHeader) -> Iterator[EfeNonlinearHeader]:
+    """Headers with the best curves for tiles of every size, for planes as `efe_linear_headers` takes them."""
+    vertical, horizontal = picture.source_subsampling
+    luma = decoded.y[::vertical, ::horizontal]
+    rows, columns = luma.shape
+    for count in TILES_A_SIDE:
+        height, width = -(-rows // count), -(-columns // count)
+        tiles = [
+            Rectangle(top, left, min(top + height, rows), min(left + width, columns))
+            for top, left in product(range(0, rows, height), range(0, columns, width))
+        ]
+        limits = [_luma_limits(luma[tile.slices]) for tile in tiles]
+        u, v = (
+            weight_codes(np.stack([_curve(plane, target, luma, *place) for place in zip(tiles, limits, strict=True)]))
+            for plane, target in ((decoded.u, source.u), (decoded.v, source.v))
+        )
+        lowest, span = _symbols(u, v)
+        if 0 <= lowest <= lowest + span <= LARGEST_CODE:
+            yield EfeNonlinearHeader(
+                lowest,
+                span,
+                planes=(_curves_header(u - lowest), _curves_header(v - lowest)),
+                nonlinearW=width,
+                nonlinearH=height,
+                numTiles=len(tiles),
+                minLuma=[minimum for minimum, _ in limits],
+                maxLuma=[maximum for _, maximum in limits],
+            )
+
+
+def _curves_header(codes: NDArray[np.int64]) -> EfeNonlinearPlane:
+    return EfeNonlinearPlane(1, codes.size, codes.ravel().tolist())
+
+
+def _luma_limits(luma: Plane) -> tuple[int, int]:
+    """minLuma and maxLuma of a tile."""
+    lowest, highest = (round(float(extreme) * LUMA_UNIT) for extreme in (luma.min(), luma.max()))
+    return max(lowest, 0), max(highest, 0)
+
+
+def _curve(plane: Plane, target: Plane, luma: Plane, tile: Rectangle, limits: tuple[int, int]) -> NDArray[np.float64]:
+    """The weights [segment] of a tile that come nearest to the target."""
+    above = np.array([knots(*limits)]).T
+    sums = _Equations(SEGMENTS)
+    for part in _bands(tile, *plane.shape):
+        samples = np.maximum(luma[part.slices].ravel() - above, np.float32(0))
+        sums.add(np.arange(SEGMENTS), samples, (target[part.slices] - plane[part.slices]).ravel())
+    return sums.solution()
 
 
 def lef_channel(luma: Plane, source: Plane, sigma: NDArray[np.int32], model_id: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -21,8 +22,20 @@ from ..runtime.entropy_engine import EntropyOptions, run_entropy_stage
 from .coded_planes import Picture
 from .header import LEVEL_AREAS
 from .options import EncodeOptions
-from .post_filters import SMALLEST, efe_linear_headers, lef_channel
+from .post_filters import SMALLEST, efe_linear_headers, efe_nonlinear_headers, lef_channel
 from .quality import DECIBELS_PER_DOUBLING
+
+
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """A stream with some post-filters."""
+
+    worth: float
+    """PSNR in dB, less what the bits of the filters would add to it elsewhere."""
+    tools: ToolHeader
+    planes: Planes
+    """What a decoder makes of it."""
+    stream: bytes
 
 
 @dataclass(eq=False)
@@ -41,29 +54,41 @@ class Verification:
         return self._psnr(self._decoded(data))
 
     def filtered(self, data: bytes) -> bytes:
-        """The stream with the post-filters that give more than their bits would elsewhere; itself where none does."""
+        """The stream with the post-filters that give more than their bits would elsewhere; itself where none does.
+
+        One filter after the other, in the order in which decoders apply them.
+        """
         stream = read_code_stream(data, max_samples=LEVEL_AREAS[-1])
         picture, decoded, wanted = stream.picture, self._decoded(data), self._source_planes()
         options = EntropyOptions(self.options.engine, max_samples=LEVEL_AREAS[-1])
         tables = self.bundle.entropy_model_bytes(picture.model_id)
         sigma = run_entropy_stage(data, tables, options).components[Component.LUMA].sigma
 
-        def with_tools(tools: ToolHeader) -> tuple[float, bytes]:
+        def attempt(tools: ToolHeader) -> _Attempt:
             lef_sigma = None if tools.LEF_chIdx is None else sigma[tools.LEF_chIdx]
             point = self.options.operating_point
             planes = apply_filters(decoded, tools, picture, lef_sigma, _no_eicci, point)
             coded = write_code_stream(replace(stream, tools=deepcopy(tools)))
-            return self._psnr(planes) - DECIBELS_PER_DOUBLING * math.log2(len(coded) / len(data)), coded
+            worth = self._psnr(planes) - DECIBELS_PER_DOUBLING * math.log2(len(coded) / len(data))
+            return _Attempt(worth, tools, planes, coded)
 
-        best, chosen = with_tools(stream.tools), stream.tools
-        choices = [replace(chosen, efe_linear=header) for header in efe_linear_headers(decoded, wanted, picture)]
-        for tools in choices:
-            if (result := with_tools(tools))[0] > best[0]:
-                best, chosen = result, tools
-        if min(decoded.size) >= SMALLEST:
-            tools = replace(chosen, LEF_chIdx=lef_channel(decoded.y, wanted.y, sigma, picture.model_id))
-            best = max(best, with_tools(tools), key=lambda result: result[0])
-        return best[1]
+        def efe_linear(best: _Attempt) -> Iterable[ToolHeader]:
+            headers = efe_linear_headers(best.planes, wanted, picture)
+            return (replace(best.tools, efe_linear=header) for header in headers)
+
+        def efe_nonlinear(best: _Attempt) -> Iterable[ToolHeader]:
+            headers = efe_nonlinear_headers(best.planes, wanted, picture)
+            return (replace(best.tools, efe_nonlinear=header) for header in headers)
+
+        def lef(best: _Attempt) -> Iterable[ToolHeader]:
+            if min(best.planes.size) >= SMALLEST:
+                channel = lef_channel(best.planes.y, wanted.y, sigma, picture.model_id)
+                yield replace(best.tools, LEF_chIdx=channel)
+
+        best = attempt(stream.tools)
+        for tools_with in (efe_linear, efe_nonlinear, lef):
+            best = max(best, *map(attempt, tools_with(best)), key=lambda result: result.worth)
+        return best.stream
 
     def _decoded(self, data: bytes) -> Planes:
         options = DecodeOptions(

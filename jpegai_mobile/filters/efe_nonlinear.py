@@ -68,13 +68,18 @@ def _corrected(plane: Plane, luma: Plane, header: EfeNonlinearHeader, weights: N
     return corrected
 
 
+def knots(min_luma: int, max_luma: int) -> NDArray[np.float32]:
+    """Where the segments of a tile begin, on the scale of luma samples."""
+    minimum, step = min_luma / LUMA_UNIT, (max_luma - min_luma) / LUMA_UNIT / SEGMENTS
+    return (minimum + np.arange(SEGMENTS) * step).astype(np.float32)
+
+
 def _curve(plane: Plane, luma: Plane, min_luma: int, max_luma: int, weights: NDArray[np.float32]) -> Plane:
     """max(0, chroma + w0 * (y - min)) plus w_k * max(0, y - min - k * step) for every further segment k."""
-    minimum, step = min_luma / LUMA_UNIT, (max_luma - min_luma) / LUMA_UNIT / SEGMENTS
-    knots = (minimum + np.arange(SEGMENTS) * step).astype(np.float32)
+    first, *others = knots(min_luma, max_luma)
     zero = np.float32(0)
-    total: Plane = np.maximum(plane + weights[0] * (luma - knots[0]), zero)
-    for knot, weight in zip(knots[1:], weights[1:], strict=True):
+    total: Plane = np.maximum(plane + weights[0] * (luma - first), zero)
+    for knot, weight in zip(others, weights[1:], strict=True):
         total += weight * np.maximum(luma - knot, zero)
     return total
 
