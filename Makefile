@@ -1,4 +1,4 @@
-# jpegai-mobile: `make demo` codes and decodes a photo, `make test` runs every check but for `make test-training`.
+# jpegai-mobile: `make demo` codes and decodes a photo, `make test` runs linters and tests; `make fuzz` and `make test-training` run apart.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +11,7 @@ PACKAGES := jpegai_mobile converters device_tests picture_quality
 # What weights/CMakeLists.txt makes the model bundle of the package from.
 BUNDLE_SOURCES = weights/CMakeLists.txt $(wildcard weights/*.zip converters/*.py converters/*/*.py jpegai_mobile/networks/*.py)
 
-.PHONY: demo test test-training lint fuzz format clean
+.PHONY: demo test test-training lint fuzz bench format clean
 
 demo: $(INSTALLED)
 	@mkdir -p $(OUT)
@@ -23,9 +23,10 @@ demo: $(INSTALLED)
 		"and that the picture $(OUT)/kodim07.png."
 	@echo "The model bundle came with the package; try: $(BIN)/jpegai decode --help"
 
-# Modules are shared out over the cores. A process that dies fails the run at once instead of being started again.
+# Modules are shared out over the cores; device tests are those of this machine. A process that dies fails the run at once
+# instead of being started again.
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0 tests device_tests
 
 # Needs PyTorch and onnxruntime, some gigabytes of them, and the rivals of `benchmarks.rate_distortion`.
 # `make test` skips the tests whose packages are not installed.
@@ -43,6 +44,15 @@ lint: $(INSTALLED)
 # Mutated streams over all tools: both engines must agree, sanitizers must stay silent.
 fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.fuzz --streams 20000
+
+# What decoding costs on this machine; the other scripts of benchmarks/ are run by hand.
+bench: $(INSTALLED)
+	@mkdir -p $(OUT)
+	$(BIN)/jpegai-convert weights/own_model1.zip -o $(OUT)/own.bundle --precision float32,int8 --calibration weights/calibration
+	$(BIN)/python -m benchmarks.big_streams examples/kodim07.jai $(OUT)/own.bundle $(OUT)/kodim07_1024x1024.jai 1024 1024
+	$(BIN)/python -m benchmarks.big_streams examples/kodim07.jai $(OUT)/own.bundle $(OUT)/kodim07_4000x3000.jai 4000 3000
+	$(BIN)/jpegai bench $(OUT)/kodim07_*.jai --bundle $(OUT)/own.bundle --operating-point sop,bop --threads 1,2 -o $(OUT)/bench.tsv
+	@cat $(OUT)/bench.tsv
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

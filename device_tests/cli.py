@@ -16,7 +16,7 @@ from pathlib import Path
 from jpegai_mobile.cli.files import read_input
 from jpegai_mobile.cli.program import BAD_INPUT, Parser, UsageError, fail, run_program, stream_named
 from jpegai_mobile.cli.start import INTERRUPTED
-from jpegai_mobile.cli.usage import positive
+from jpegai_mobile.cli.usage import add_parser, positive
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.errors import JpegAiError
 from jpegai_mobile.image.output_stream import output_stream
@@ -46,19 +46,35 @@ DIVERGENCE, ABSENT = BAD_INPUT, 3
 TRACES = "traces"
 """Folder in a report for the traces that differ."""
 
-_EXAMPLES = """\
-examples:
+_EXAMPLES = {
+    "run": """\
   jpegai-devices run --targets host,qemu-aarch64@cortex-a53,qemu-s390x --streams streams --bundle model.jaib -o report
       every stream on three targets; open report/index.html
   jpegai-devices run --targets host+clang+O0,host+gcc+O3+fast-math --streams streams --bundle model.jaib -o report
       compilers and flags
-  jpegai-devices compare report/report.json other/report.json
-      the same streams, tested elsewhere
+""",
+    "drill": """\
   jpegai-devices drill --targets host+O3+fast-math,qemu-s390x --streams streams --bundle model.jaib -o drill
       why the standard uses integers: the same streams through floating point
+""",
+    "compare": """\
+  jpegai-devices compare report/report.json other/report.json
+      the same streams, tested elsewhere
+  jpegai-devices compare here.trace there.trace
+      two traces of one stream
+""",
+    "trace": """\
+  jpegai-devices trace photo.jai photo.trace
+      headers and integer arrays: the same bytes on every device
+  jpegai-devices trace photo.jai photo.trace --networks int8
+      a small trace of psi, latents and planes instead, which devices agree on within tolerances
+""",
+    "targets": """\
   jpegai-devices targets
       what can be tested on this machine, and the command that installs the rest
-"""
+""",
+}
+"""By command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,18 +99,30 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=NAME,
         description="Show that devices decode JPEG AI code streams to the same symbols, bit for bit.",
-        epilog=_EXAMPLES,
+        epilog=_examples(*_EXAMPLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"jpegai-mobile {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _add_run(commands.add_parser("run", help="streams on targets, and a report"))
-    _add_drill(commands.add_parser("drill", help="what a float decoder would make of streams, and pictures of it"))
-    _add_compare(commands.add_parser("compare", help="find the first divergence of two traces or reports"))
-    _add_trace(commands.add_parser("trace", help="write the canonical trace of a stream"))
-    targets = commands.add_parser("targets", help="list targets, and the command that installs what is missing")
-    targets.set_defaults(run=_targets)
+    for name, help_line, add_arguments in (
+        ("run", "streams on targets, and a report", _add_run),
+        ("drill", "what a float decoder would make of streams, and pictures of it", _add_drill),
+        ("compare", "find the first divergence of two traces or reports", _add_compare),
+        ("trace", "write the canonical trace of a stream", _add_trace),
+        ("targets", "list targets, and the command that installs what is missing", _add_targets),
+    ):
+        description = f"{help_line[0].upper()}{help_line[1:]}."
+        add_arguments(add_parser(commands, name, help_line, description, _examples(name)))
     return parser
+
+
+def _examples(*commands: str) -> str:
+    """The end of a help."""
+    return "".join(["examples:\n", *(_EXAMPLES[command] for command in commands)])
+
+
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_targets)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

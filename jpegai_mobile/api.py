@@ -97,8 +97,9 @@ def encode(
     `effort` (1..3, default 2) of theirs; `background` is a colour behind transparent samples, `roi` (uint8 or bool
     [row, column], or an image) is white where details matter most. `progress` is called with (done, total) as for
     `decode`; the total is what may have to be done, so that the end can come early. Metadata that a code stream has no
-    place for, and a size that is out of reach, give an EncodeWarning. Raises PictureError, BundleError, Cancelled, or
-    ValueError for options that make no sense, the background among them.
+    place for, and a size that is out of reach, give an EncodeWarning. Raises OSError, PictureError, BundleError or
+    Cancelled, TypeError for a picture, `roi` or options of another type, and ValueError for options that make no sense,
+    the background among them.
     """
     # Pillow and the encoder are not loaded for those who only decode.
     from .encoder.encoder import Encoder
@@ -121,7 +122,7 @@ def encode(
 def open(path: str | PathLike[str]) -> CodeStreamFile:
     """Read a code stream from a file, bare or in HEIF, as far as its headers.
 
-    Raises OSError, InvalidStream or Unsupported.
+    Raises OSError, InvalidStream, Unsupported, or TypeError for an argument of another type.
     """
     data = _code_stream(path)
     return CodeStreamFile(data, _headers(data))

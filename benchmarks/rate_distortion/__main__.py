@@ -38,9 +38,10 @@ _MEASURED = "measured: "
 """Begins every block of the notes."""
 EXAMPLES = """examples:
   jpegai-convert weights/own_model1.zip weights/own_model1_encoder.zip -o own.bundle --parts decoder,encoder \\
-      --precision float32,int8 --calibration ../shared/data/train
-  python -m benchmarks.rate_distortion ../shared/data/kodak --bundle own.bundle --processes 2
-  python -m benchmarks.rate_distortion ../shared/data/kodak --bundle own.bundle --only ours
+      --precision float32,int8 --calibration weights/calibration
+  python -m benchmarks.rate_distortion ../shared/data/kodak --bundle own.bundle --processes 2 --effort 3
+  python -m benchmarks.rate_distortion.graphics out/graphics
+  python -m benchmarks.rate_distortion out/graphics --bundle own.bundle --processes 2 --effort 3
 """
 
 
