@@ -49,14 +49,12 @@ from .filters import (
 )
 from .fusion import Step, fuse
 from .model_builder import ModelBuilder, Quantisation
-from .operators import Activation, Border, Operators, Tensor
+from .operators import Border, Operators, Tensor
 from .precision import WEIGHT_STORES, int8_weight
 
 _MOVES_SAMPLES = (PixelShuffle, SliceChannels)
 _LARGEST_BIAS = 1 << 30
 """Steps of the bias of an int8 convolution: as many again are left for what is summed in 32 bits."""
-_WIDENED_CHANNELS = 32
-"""Channels of an int8 tensor that are in float32 at a time, where a product of such is all that is wanted of them."""
 
 
 def emit_tflite(graph: Graph, parameters: Mapping[str, NDArray[Any]], scheme: Scheme = FLOAT32) -> bytes:
@@ -81,20 +79,14 @@ class _Emitter:
         self.inputs: dict[str, Tensor] = {}
         self.tensors: dict[str, Tensor] = {}
         self.converted: dict[tuple[str, Affine | None], Tensor] = {}
-        self.products: dict[str, tuple[str, ...]] = {}
-        """Factors of the products that are computed slice by slice when they are read."""
 
     def emit(self) -> bytes:
         for name, channels in self.graph.inputs.items():
             tensor = self.input(name, self.graph.input_grid[name], channels)
             affine = self.scheme.tensors.get(name)
             self.tensors[name] = tensor if affine is None else self.rounded(name, f"{name}_int8", tensor, affine)
-        steps = fuse(self.graph)
-        for step, reader in zip(steps, (*steps[1:], None), strict=True):
-            if reader is not None and self.is_widened_product(step, reader):
-                self.products[step.output] = step.node.inputs
-            else:
-                self.tensors[step.output] = self.emit_step(step)
+        for step in fuse(self.graph):
+            self.tensors[step.output] = self.emit_step(step)
         return self.builder.finish(
             {name: tensor.index for name, tensor in self.inputs.items()},
             {name: self.as_float(name).index for name in self.graph.outputs},
@@ -109,8 +101,6 @@ class _Emitter:
 
     def emit_step(self, step: Step) -> Tensor:
         """Append the operators of one step; gives its output tensor."""
-        if isinstance(step.node, Conv2d) and step.node.inputs[0] in self.products:
-            return self.emit_convolution_of_product(step, step.node, self.products[step.node.inputs[0]])
         affine = self.affine(step)
         if affine is None:
             return self.emit_float(step, self.name(step, is_int8=False))
@@ -122,58 +112,6 @@ class _Emitter:
             return self.emit_int8(step, affine)
         float_name = step.output if step.output in self.graph.outputs else f"{step.output}_float"
         return self.rounded(step.output, self.name(step), self.emit_float(step, float_name), affine)
-
-    def is_widened_product(self, step: Step, reader: Step) -> bool:
-        """A float32 product with an int8 factor that nothing but a 1x1 convolution in float32 reads.
-
-        At the end of a synthesis its float32 factors would take more memory than all else.
-        """
-        node = reader.node
-        return (
-            isinstance(step.node, Multiply)
-            and isinstance(node, Conv2d)
-            and (node.kernel, node.groups, node.inputs) == ((1, 1), 1, (step.output,))
-            and sum(n.inputs.count(step.output) for n in self.graph.nodes) == 1
-            and not step.has_activation
-            and not reader.has_activation
-            and self.affine(step) is None
-            and self.scheme.tensors.get(reader.output) is None
-            and all(self.tensors[name].affine for name in step.node.inputs)
-        )
-
-    def emit_convolution_of_product(self, step: Step, node: Conv2d, factors: tuple[str, ...]) -> Tensor:
-        """A 1x1 convolution of a product as the sum of those of its slices, for one slice in float32 at a time."""
-        order = depth_to_space_order(node.out_channels, step.shuffle_factor)
-        filters = convolution_filter(self.parameters[node.weight])[order]
-        bias = self.bias(node, step)[order]
-        name = self.name(step, is_int8=False)
-        total: Tensor | None = None
-        for start in range(0, node.in_channels, _WIDENED_CHANNELS):
-            stop = min(start + _WIDENED_CHANNELS, node.in_channels)
-            part = f"{name}_of_{start}"
-            left, right = (self.widened_slice(factor, start, stop) for factor in factors)
-            product = self.operators.multiply(f"{part}_product", left, right, Activation.NONE)
-            scales = self.weight_scales(node, order)
-            weight = self.float_weight(f"{node.weight}_of_{start}", filters[..., start:stop], 0, scales)
-            is_first, is_last = start == 0, stop == node.in_channels
-            summand = self.operators.convolution(
-                name if is_first and is_last else part,
-                product, weight, self.builder.constant(f"{part}_bias", bias if is_first else 0 * bias),
-                kernel=(1, 1), channels=node.out_channels, stride=1, same=True, activation=Activation.NONE,
-            )  # fmt: skip
-            if total is None:
-                total = summand
-            else:
-                total = self.operators.add(name if is_last else f"{part}_sum", total, summand, Activation.NONE)
-        assert total is not None
-        return total
-
-    def widened_slice(self, name: str, start: int, stop: int) -> Tensor:
-        """Some channels of an int8 tensor in float32."""
-        part = self.tensors[name]
-        if (start, stop) != (0, part.channels):
-            part = self.operators.slice_channels(f"{name}_from_{start}", part, start, stop)
-        return self.operators.dequantise(f"{part.index}_{name}_from_{start}_float", part)
 
     def computes_in_int8(self, step: Step) -> bool:
         """All inputs are there in int8, and but for convolutions none of them is there before rounding, too."""
@@ -323,7 +261,8 @@ class _Emitter:
     ) -> tuple[int, int]:  # fmt: skip
         """The tensors of a convolution's filters, output channels along `axis`, and bias, as its input wants them."""
         if source.affine is None:
-            weight = self.float_weight(node.weight, filters, axis, scales)
+            store = WEIGHT_STORES[self.scheme.weights]
+            weight = store(self.operators, node.weight, filters, axis, scales)
             return weight, self.builder.constant(f"{name}_bias", bias)
         source_scale = np.float32(source.affine.scale)
         with np.errstate(over="ignore"):
@@ -337,12 +276,6 @@ class _Emitter:
         steps = np.rint(bias / bias_scales.astype(np.float64))
         quantised = self.builder.constant(f"{name}_bias", steps.astype(np.int32), Quantisation(bias_scales))
         return weight, quantised
-
-    def float_weight(
-        self, name: str, filters: NDArray[np.float32], axis: int, scales: NDArray[np.float32] | None
-    ) -> int:
-        """The tensor of filters that are read in float32, however they are stored."""
-        return WEIGHT_STORES[self.scheme.weights](self.operators, name, filters, axis, scales)
 
     def pad_to_even(self, step: Step, node: Conv2d, source: Tensor) -> tuple[Tensor, Border]:
         """The padded input of a 3x3 convolution of stride 2, and the zero border that is left to add.
