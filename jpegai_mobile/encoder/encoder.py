@@ -260,7 +260,8 @@ class Coding:
         if self.options.bpp is None:
             return None
         height, width = self.header.display_size
-        return TargetSize(self.options.bpp * height * width / 8, len(self._z) + len(self._quality_map or b""))
+        nothing: list[SubStream | None] = [SubStream(b"", "no residuals")] * len(latent_regions(self.header))
+        return TargetSize(self.options.bpp * height * width / 8, len(self._stream(nothing, nothing)))
 
     def _target_psnr(self) -> TargetPsnr | None:
         if self.options.target_psnr is None:
@@ -331,6 +332,10 @@ class Coding:
         """The code stream at a beta displacement."""
         set_beta_displacement(self.header, beta, self.options)
         luma, chroma = (self._residual_streams(i) for i in Component)
+        return self._stream(luma, chroma)
+
+    def _stream(self, luma: list[SubStream | None], chroma: list[SubStream | None]) -> bytes:
+        """The code stream with these residuals, region by region."""
         stream = CodeStream(
             self.header,
             ToolHeader([int(self.options.lsbs)] * 2),
