@@ -7,6 +7,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def test_a_folder_that_takes_no_files_is_said_before_the_work(tmp_path: Path, mo
 
 @pytest.mark.parametrize("failing", [1, 2])
 def test_a_bundle_that_cannot_be_replaced_stays(failing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    writer, path, replace = BundleWriter(), tmp_path / "a.bundle", os.replace
+    writer, path, rename = BundleWriter(), tmp_path / "a.bundle", os.replace
     writer.write(path, {}, "old")
     renames: list[Path] = []
 
@@ -154,7 +155,7 @@ def test_a_bundle_that_cannot_be_replaced_stays(failing: int, tmp_path: Path, mo
         renames.append(source)
         if len(renames) == failing:
             raise KeyboardInterrupt
-        replace(source, target)
+        rename(source, target)
 
     monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -277,6 +278,9 @@ def test_a_place_without_a_bundle(tmp_path: Path) -> None:
         (lambda d: d.update(networks={}), "'networks' is not a list"),
         (lambda d: d["networks"].append(7), "'networks' holds 7"),
         (lambda d: d["networks"].append(d["networks"][1]), "two entries for hyper_decoder uv of model 1"),
+        (lambda d: d["networks"][0].update(network="../x"), "'../x' is not the name of a network"),
+        (lambda d: d["networks"][0].update(component="yuv"), "'yuv' is none of y, uv"),
+        (lambda d: d["networks"][0].update(target="onnx"), "'onnx' is none of tflite, coreml"),
         (lambda d: d["networks"][0].update(precision="bfloat16"), "'bfloat16' is none of float32, float16"),
         (lambda d: d["networks"][0].update(model=True), "True is not the index of a model"),
         (lambda d: d["networks"][0].update(model=16), "16 is not the index of a model"),
@@ -443,6 +447,33 @@ def test_a_file_to_map_is_read_again_only_after_a_change(folder: Path, monkeypat
         os.utime(folder / LUMA_FILE, ns=(1, 1))
         with pytest.raises(BundleError, match="SHA-256 is not the one in the manifest"):
             bundle.graph_file(LUMA)
+
+
+def test_a_zip_with_a_manifest_in_a_folder_too_is_the_bundle_around_that(folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr(f"older/{MANIFEST_NAME}", b"{}")
+        for path in folder.iterdir():
+            archive.write(path, path.name)
+    with Bundle.open(tmp_path / "b.zip") as bundle:
+        assert bundle.graph_of(LUMA) == b"luma graph"
+
+
+def test_a_zip_takes_the_memory_of_its_files_too(tmp_path: Path) -> None:
+    with Bundle.open(written(tmp_path / "b")) as folder, Bundle.open(written(tmp_path / "b.zip")) as archive:
+        mapped, read = (bundle.prepared_bytes(1, "bop", "float32") for bundle in (folder, archive))
+    assert read.synthesis - mapped.synthesis == len(b"luma graph")
+    assert read.latents - mapped.latents == len(b"psi graph")
+
+
+def test_networks_of_one_file_take_the_memory_of_what_it_stores(tmp_path: Path) -> None:
+    writer = BundleWriter()
+    for precision in ("float32", "int8"):
+        writer.add_network(replace(PSI, precision=precision), bytes(1000), "weights=float32")
+    writer.write(tmp_path / "b", {}, "")
+    with Bundle.open(tmp_path / "b") as bundle:
+        assert len(bundle.manifest.files) == 1
+        exact, rounded = (bundle.prepared_bytes(1, "bop", precision) for precision in ("float32", "int8"))
+        assert exact == rounded
 
 
 def test_random_damage_of_a_zip_is_found_or_harmless(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_errors_are_one_line_with_the_right_exit_code(
 ) -> None:
     truncated = tmp_path / "truncated.jai"
     truncated.write_bytes(PHOTO.read_bytes()[:5000])
-    output = str(tmp_path / "out.png")
+    output, yuv = (str(tmp_path / f"out.{name}") for name in ("png", "yuv"))
     photo = str(PHOTO)
     cases: list[tuple[list[str], int, str]] = [
         (["decode", "absent.jai", output, "--bundle", bundle], 1, "absent.jai: No such file"),
@@ -138,7 +138,18 @@ def test_errors_are_one_line_with_the_right_exit_code(
             1,
             "has no precision int8; it has float32",
         ),
-        (["decode", photo, str(tmp_path / "out.yuv"), "--bundle", bundle], 2, "RGB"),
+        (["decode", photo, yuv, "--bundle", bundle], 2, "cannot be written as yuv"),
+        (
+            ["decode", photo, output, "--bundle", bundle, "--region", "668,0,101,60"],
+            2,
+            "--region reaches outside of the picture of 768 x 512",
+        ),
+        (["decode", photo, output, "--bundle", bundle, "--region", "0,500,8,13"], 2, "--region reaches outside"),
+        (["decode", photo, yuv, "--bundle", bundle, "--scale", "1/2"], 2, "--scale gives RGB samples, not yuv"),
+        *(
+            ([command, photo, *outputs, "--bundle", bundle, "--max-samples", "393215"], 1, "393215 samples (--max-samp")
+            for command, *outputs in (("decode", output), ("trace", output), ("bench",))
+        ),
         (["decode", photo, str(tmp_path / "out.gif"), "--bundle", bundle], 2, "gif"),
         (["decode", photo, "-", "--bundle", bundle], 2, "--format"),
         (["decode", photo, output, "--bundle", bundle, "--max-channels", "7"], 2, "Y,UV"),
@@ -152,7 +163,7 @@ def test_errors_are_one_line_with_the_right_exit_code(
         got, message = _fails(arguments, capsys)
         assert got == code, arguments
         assert text in message, arguments
-    assert not Path(output).exists()
+    assert list(tmp_path.iterdir()) == [truncated]
 
 
 def test_the_python_api_decodes(bundle: str) -> None:

@@ -222,6 +222,14 @@ def test_millions_of_announced_tiles_take_no_memory() -> None:
     assert peak < 1 << 20
 
 
+def test_displacements_are_described_by_component(stream_bytes: bytes) -> None:
+    stream = read_code_stream(stream_bytes)
+    stream.picture.independent_beta_uv = 1
+    stream.picture.beta_displacement_log_plus_2048 = [2048 + 10, 2048 - 20]
+    described = describe(read_code_stream(write_code_stream(stream)))
+    assert described["summary"]["beta displacement"] == "10 luma, -20 chroma"
+
+
 def test_sample_limit_is_judged_first(stream_bytes: bytes) -> None:
     with pytest.raises(LimitExceeded, match="64 x 64"):
         read_code_stream(stream_bytes, max_samples=4095)

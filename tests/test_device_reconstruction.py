@@ -102,6 +102,42 @@ def test_tolerances(trace: Trace) -> None:
         assert (absent.name, absent.largest) == ("psi_y", float("inf"))
 
 
+def moved_zeros(name: str, place: int | None, by: float) -> Trace:
+    """A tensor of zeros, one of its statistics or of its values in small moved."""
+    statistics, small = np.zeros(4, np.float32), np.zeros((4, 4), np.float32)
+    if place is None:
+        small[1, 2] = by
+    else:
+        statistics[place] = by
+    records = (
+        Record(f"{name}.sha256", np.full(32, by != 0, np.uint8)),
+        Record(f"{name}.small", small),
+        Record(f"{name}.statistics", statistics),
+    )
+    return Trace(records, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "part", "by"),
+    [
+        ("plane_U", None, "in small", 0.02),
+        ("plane_U", 0, "in extremes", 0.02),
+        ("plane_U", 1, "in extremes", 0.02),
+        ("plane_U", 2, "in means", 0.002),
+        ("plane_U", 3, "in means", 0.002),
+        ("psi_uv", None, "in small", 2e-4),
+        ("y_hat_y", 1, "in extremes", 2e-4),
+        ("y_hat_y", 2, "in means", 2e-4),
+    ],
+)
+def test_every_part_of_a_tensor_has_its_tolerance(name: str, place: int | None, part: str, by: float) -> None:
+    same, close, distant = (moved_zeros(name, place, each) for each in (0, by / 100, by))
+    (near,) = compare_reconstructions(same, close)
+    (far,) = compare_reconstructions(same, distant)
+    assert near.within and not near.equal
+    assert not far.within and far.part == part
+
+
 def test_what_is_no_tensor(trace: Trace) -> None:
     flat = Record("plane_U.statistics", np.array(1, np.float32))
     first, second = (

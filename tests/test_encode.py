@@ -26,12 +26,13 @@ from jpegai_mobile.encoder import cube_flags, encoder, hyper_scales, quantisatio
 from jpegai_mobile.encoder.analysis import ComponentAnalysis, analyse
 from jpegai_mobile.encoder.coded_planes import CodedPlanes
 from jpegai_mobile.encoder.encoder import Coding, Encoder
-from jpegai_mobile.encoder.header import level, picture_header
+from jpegai_mobile.encoder.header import level, picture_header, set_beta_displacement
 from jpegai_mobile.encoder.known_hyper_latents import known_hyper_latents
 from jpegai_mobile.encoder.networks import EncoderNetworks
 from jpegai_mobile.encoder.options import DEFAULT_ROI_STRENGTH, EFFORTS, MAX_BETA, MIN_BETA
 from jpegai_mobile.encoder.pictures import SourcePicture
 from jpegai_mobile.encoder.quality import displacement, nearest_model, position_of_quality
+from jpegai_mobile.encoder.quality_map import quality_map_of
 from jpegai_mobile.encoder.rate_control import MAX_PASSES, TOLERANCE, TargetSize
 from jpegai_mobile.entropy.residual import table_index
 from jpegai_mobile.image.colour import yuv_to_rgb
@@ -284,6 +285,16 @@ def test_a_region_of_interest_is_better_than_the_rest() -> None:
         own_encoder().encode(picture, roi=mask[:-1])
 
 
+def test_a_quality_map_has_the_means_of_the_mask() -> None:
+    """Black is coarser, white finer by the strength; latents beyond the mask repeat its border."""
+    mask = np.zeros((40, 50), np.uint8)
+    mask[:, 16:] = 120
+    mask[:, 32:] = 255
+    assert quality_map_of(mask, (3, 4), 8).tolist() == [[-8, 0, 8, 8]] * 3
+    mask[:16, :8] = 255
+    assert quality_map_of(mask, (3, 4), 3).tolist() == [[0, 0, 3, 3], [-3, 0, 3, 3], [-3, 0, 3, 3]]
+
+
 @pytest.mark.parametrize("bpp", [0.1, 0.5, 1.2])
 def test_bpp_is_hit_in_few_passes(bpp: float) -> None:
     picture = photo()
@@ -292,6 +303,14 @@ def test_bpp_is_hit_in_few_passes(bpp: float) -> None:
     assert encoded.bits_per_sample == pytest.approx(bpp, rel=TOLERANCE)
     assert encoded.passes <= MAX_PASSES
     assert not encoded.notes
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(64, 176), (96, 96), (120, 72)])
+def test_the_size_of_headers_is_known_to_the_search(rows: int, columns: int) -> None:
+    """Most of so small a stream is the same at every rate."""
+    picture = SourcePicture(photo().samples[:rows, :columns])
+    encoded = own_encoder().encode(picture, EncodeOptions(bpp=0.25))
+    assert encoded.bits_per_sample == pytest.approx(0.25, rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("bpp", [0.1, 0.5, 1.2])
@@ -360,10 +379,38 @@ def test_strips_no_wider_than_the_overlap_are_not_tiled(size: tuple[int, int], t
 
 @pytest.mark.parametrize(
     ("samples", "model", "expected"),
-    [(6220800, 1, 12), (6220801, 0, 22), (24883201, 3, 31), (149817600, 2, 41), (398131200, 1, 52)],
+    [
+        (6220800, 1, 12),
+        (6220801, 0, 22),
+        (24883200, 1, 22),
+        (24883201, 3, 31),
+        (99532800, 2, 31),
+        (99532801, 2, 41),
+        (149817600, 2, 41),
+        (149817601, 0, 52),
+        (398131200, 1, 52),
+    ],
 )
 def test_level(samples: int, model: int, expected: int) -> None:
     assert level(samples, model) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"quality": 40}, (-240, -240)),
+        ({"quality": 40, "chroma_beta_displacement": 90}, (-240, -150)),
+        ({"bpp": 0.5, "chroma_beta_displacement": -2000}, (-240, MIN_BETA)),
+        ({"beta_displacement": -240, "chroma_beta_displacement": 90}, (-240, 90)),
+    ],
+)
+def test_a_displacement_of_chroma_is_relative_unless_that_of_luma_is_given(
+    options: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    choices = EncodeOptions(**options)
+    header = picture_header(photo(), 1, choices)
+    set_beta_displacement(header, -240, choices)
+    assert tuple(header.beta_displacement_log(i) for i in Component) == expected
 
 
 def test_a_picture_above_all_levels_is_refused() -> None:

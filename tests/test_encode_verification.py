@@ -21,6 +21,7 @@ from jpegai_mobile.encoder.rate_control import EQUAL_PSNR, MAX_PSNR_PASSES, Targ
 from jpegai_mobile.filters.efe_linear import SPLITS, efe_linear, split_regions
 from jpegai_mobile.filters.efe_nonlinear import efe_nonlinear
 from jpegai_mobile.filters.lef import lef
+from jpegai_mobile.image.colour import quantise
 from jpegai_mobile.image.planes import Planes
 from picture_quality.metrics import psnr
 
@@ -160,6 +161,18 @@ def test_filters_that_cost_too_much_are_left_out(monkeypatch: pytest.MonkeyPatch
         own_encoder().encode(photo(), EncodeOptions(quality=30, post_filters=on)).data for on in (False, True)
     )
     assert plain == filtered
+
+
+@pytest.mark.parametrize("bit_depth", [8, 10])
+def test_psnr_is_that_of_all_samples_in_their_depth(bit_depth: int) -> None:
+    picture = yuv_photo((2, 2), bit_depth, 64, 96)
+    data = own_encoder().encode(picture, EncodeOptions(effort=1)).data
+    planes = own_decoder().decode(data).planes
+    decoded = [quantise(getattr(planes, name), bit_depth).ravel() for name in "yuv"]
+    samples = [getattr(picture, name).ravel() for name in "yuv"]
+    expected = psnr(np.concatenate(decoded), np.concatenate(samples), (1 << bit_depth) - 1)
+    measured = verification.Verification(picture, own_encoder().bundle, EncodeOptions()).psnr(data)
+    assert measured == pytest.approx(expected, abs=1e-3)
 
 
 def test_psnr_is_hit() -> None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jpegai_mobile.codestream.components import Component
+from jpegai_mobile.codestream.picture_header import ComponentHeader
 from jpegai_mobile.codestream.stream import read_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.errors import BundleError, InvalidStream
 from jpegai_mobile.latent.entropy_stage import decode_entropy_stage
 from jpegai_mobile.latent.model_tables import EntropyModel
 from jpegai_mobile.latent.residual_scaling import (
-    BREAKPOINTS,
-    GRFS_SCALES,
-    RVS_SCALES,
+    GRFS_FLAG_CLEAR,
+    GRFS_FLAG_SET,
+    GRFS_OFF,
+    UNIT_SCALE,
     decoder_multiplier,
     log_offset,
+    residual_scale,
 )
 from jpegai_mobile.runtime.entropy_engine import EntropyOptions, run_symbol_decoding
 
@@ -75,19 +79,19 @@ def test_other_weights_are_noticed(model: EntropyModel) -> None:
         decode_entropy_stage(read_code_stream((stream_folder("bop_64x64") / "stream.jai").read_bytes()), other)
 
 
-def test_residual_scaling_tables_equal_the_reference() -> None:
+def test_residual_scaling_equals_the_reference() -> None:
     vectors = unit_vectors("rvs_tables")
-    averages = np.arange(4352)
-    for model_id in range(4):
-        for group in range(3):
-            for rvs in (0, 1):
-                interval = np.searchsorted(BREAKPOINTS[model_id], averages, side="right")
-                scales = RVS_SCALES[model_id][group] if rvs else (GRFS_SCALES[group],) * 4
-                scale = np.array(scales, np.int32)[interval]
-                prefix = f"model{model_id}_grfs{group}_rvs{rvs}"
-                assert np.array_equal(scale, vectors[f"{prefix}_mul_enc_q7"])
-                assert np.array_equal(log_offset(scale), vectors[f"{prefix}_log_add"])
-                assert np.array_equal(decoder_multiplier(scale), vectors[f"{prefix}_mul_dec_q16"])
+    averages = np.arange(4352, dtype=np.int32)[None, None]
+    for model_id, group, rvs in product(range(4), (GRFS_OFF, GRFS_FLAG_SET, GRFS_FLAG_CLEAR), (0, 1)):
+        header = ComponentHeader(num_chs=1, rvs_enable_flag=rvs, grfs_enable_flag=int(group != GRFS_OFF))
+        header.grfs_channel_flag = [int(group == GRFS_FLAG_SET)]
+        scale = residual_scale(averages, header, model_id)
+        assert (scale is None) == (group == GRFS_OFF and not rvs)
+        scale = np.full_like(averages, UNIT_SCALE) if scale is None else scale
+        prefix = f"model{model_id}_grfs{group}_rvs{rvs}"
+        assert np.array_equal(scale[0, 0], vectors[f"{prefix}_mul_enc_q7"]), prefix
+        assert np.array_equal(log_offset(scale)[0, 0], vectors[f"{prefix}_log_add"]), prefix
+        assert np.array_equal(decoder_multiplier(scale)[0, 0], vectors[f"{prefix}_mul_dec_q16"]), prefix
 
 
 def test_model_tables_round_trip() -> None:

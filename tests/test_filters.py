@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from jpegai_mobile.codestream.picture_header import PictureHeader
+from jpegai_mobile.codestream.tiling import Rectangle
 from jpegai_mobile.codestream.tool_header import (
     EfeLinearHeader,
     EfeLinearPlane,
@@ -165,6 +166,28 @@ def test_split_regions_partition_the_picture(
         assert region.bottom % 32 == 0 or region.bottom == rows
         assert region.right % 32 == 0 or region.right == columns
     assert (covered == 1).all()
+
+
+WHOLE, HALVES, THIRDS = (0, 320), (0, 160, 320), (0, 128, 224, 320)
+
+
+@pytest.mark.parametrize(
+    ("split", "rows", "columns"),
+    [
+        (0, WHOLE, WHOLE),
+        (1, HALVES, WHOLE),
+        (2, WHOLE, HALVES),
+        (3, WHOLE, THIRDS),
+        (4, THIRDS, WHOLE),
+        (5, HALVES, HALVES),
+        (6, THIRDS, HALVES),
+    ],
+)
+def test_regions_of_splits_are_in_raster_order(split: int, rows: tuple[int, ...], columns: tuple[int, ...]) -> None:
+    """The last split has another order: see `test_efe_linear_uses_the_kernel_of_the_region`."""
+    assert split_regions((320, 320), SPLITS[split]) == [
+        Rectangle(top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)
+    ]
 
 
 @pytest.mark.parametrize("taps", [0, 5])
@@ -398,31 +421,32 @@ def test_eicci_runs_the_chosen_networks_in_place() -> None:
     assert np.allclose(margin[..., 0] * 255, planes.y[:, 224:240] + 25.5, atol=1e-3)
 
 
+@pytest.mark.parametrize("model_id", range(4))
 @pytest.mark.parametrize(
-    ("operating_point", "model_id", "luma", "chroma"),
-    [("bop", 1, (3, 6), (1, 2)), ("hop", 3, (3, 9), (2, 3))],
+    ("operating_point", "bank", "luma", "chroma"),
+    [
+        ("sop", "bop", ("56", "26", "27", "38"), ("01", "01", "12", "12")),
+        ("bop", "bop", ("56", "36", "27", "38"), ("01", "12", "23", "23")),
+        ("hop", "hop", ("56", "68", "27", "39"), ("02", "13", "23", "23")),
+    ],
 )
-def test_short_lists(operating_point: str, model_id: int, luma: tuple[int, ...], chroma: tuple[int, ...]) -> None:
+def test_short_lists(
+    operating_point: str, bank: str, luma: tuple[str, ...], chroma: tuple[str, ...], model_id: int
+) -> None:
     asked: list[EicciNetwork] = []
 
     def recorded(network: EicciNetwork, bands: np.ndarray) -> np.ndarray:
         asked.append(network)
         return bands[..., :32]
 
+    picture = picture_header((64, 64), model_id=model_id)
     for index in range(2):
         header = EicciHeader(tiles=[EicciTile([1, 1, 1], 1, [index, index])])
-        eicci(
-            random_planes((64, 64)),
-            header,
-            picture_header((64, 64), model_id=model_id),
-            operating_point,
-            recorded,
-        )
-    bank = operating_point
+        eicci(random_planes((64, 64)), header, picture, operating_point, recorded)
     assert asked == [
-        network
-        for y, uv in zip(luma, chroma, strict=True)
-        for network in (EicciNetwork("y", bank, y), EicciNetwork("uv", bank, uv))
+        EicciNetwork(component, bank, int(number))
+        for pair in zip(luma[model_id], chroma[model_id], strict=True)
+        for component, number in zip(("y", "uv"), pair, strict=True)
     ]
 
 
@@ -483,7 +507,8 @@ def test_eicci_on_422_goes_through_444() -> None:
     tools = ToolHeader(eicci=EicciHeader(tiles=[EicciTile([0, 1, 0])]))
 
     def black(network: EicciNetwork, bands: np.ndarray) -> np.ndarray:
-        assert np.allclose(bands[..., 32] * 255 / 4, to_444(planes).v[::4, ::4], atol=300)
+        means = to_444(planes).v[:, :64].reshape(16, 4, 16, 4).mean(axis=(1, 3))
+        assert np.allclose(bands[:, :16, 32] * 255 / 4, means, atol=0.01)
         return np.zeros((*bands.shape[:2], 32), np.float32)
 
     filtered = apply_filters(planes, tools, picture, None, black, "bop")

@@ -111,6 +111,16 @@ def test_jpeg_is_close(bit_depth: int) -> None:
     assert np.abs(decoded - expected_rgb(planes, 8)).max() <= 4
 
 
+@pytest.mark.parametrize(
+    ("sample", "expected"), [(1, 0), (3, 1), (511, 127), (513, 128), (514, 128), (1020, 254), (1022, 255)]
+)
+def test_ten_bits_are_rounded_for_jpeg(sample: int, expected: int) -> None:
+    luma, chroma = (np.full((8, 8), value, np.float32) for value in (255 * sample / 1023, 127.5))
+    layout = PictureLayout((8, 8), 10, (1, 1), is_rgb=True)
+    with Image.open(io.BytesIO(written(Planes(luma, chroma, chroma), layout, "jpg"))) as picture:
+        assert np.all(np.asarray(picture) == expected)
+
+
 @pytest.mark.parametrize("subsampling", FORMATS_OF_CHROMA)
 @pytest.mark.parametrize("bit_depth", [8, 10])
 def test_yuv_is_planar(subsampling: Subsampling, bit_depth: int) -> None:

@@ -15,12 +15,19 @@ import pytest
 
 from jpegai_mobile import native
 from jpegai_mobile.codestream.components import Component
-from jpegai_mobile.codestream.picture_header import PictureHeader, write_picture_header
+from jpegai_mobile.codestream.picture_header import PictureHeader, read_picture_header, write_picture_header
 from jpegai_mobile.codestream.segments import Marker, Segment, read_segments, write_segments
 from jpegai_mobile.codestream.stream import CodeStream, read_code_stream, write_code_stream
 from jpegai_mobile.codestream.substreams import SubStream
 from jpegai_mobile.codestream.tiling import Rectangle
-from jpegai_mobile.codestream.tool_header import ToolHeader
+from jpegai_mobile.codestream.tool_header import (
+    EfeLinearHeader,
+    EicciHeader,
+    EicciTile,
+    ToolHeader,
+    read_tool_header,
+    write_tool_header,
+)
 from jpegai_mobile.entropy.residual import encode_residual
 from jpegai_mobile.entropy.z import encode_z
 from jpegai_mobile.errors import BundleError, InvalidStream, LimitExceeded
@@ -33,6 +40,7 @@ from jpegai_mobile.version import __version__
 
 from .conformance import differing_arrays, oracle_arrays
 from .fuzz.differential import Case, disagreement, legal_cases, native_outcome, plain_outcome
+from .fuzz.mutators import with_field
 from .vectors import DATA, all_stream_folders, stream_folder
 
 MODEL_BYTES = (DATA / "entropy_1.bin").read_bytes()
@@ -252,6 +260,14 @@ def test_value_rules_of_model_tables(position: int, layout: str, value: int, leg
     assert (outcome is not BundleError) == legal
 
 
+def assert_headers_are_refused(headers: dict[Marker, bytes], message: str) -> None:
+    """By both engines."""
+    data = write_segments(Segment(marker, payload) for marker, payload in headers.items())
+    for read in (read_code_stream, native.read_headers):
+        with pytest.raises(InvalidStream, match=message):
+            read(data)
+
+
 def region_header(rows: int, columns: int, independent: int) -> bytes:
     picture = PictureHeader(img_width_minus64=2000, img_height_minus64=2100, region_partitioning_flag=1)
     picture.num_ver_splits_minus1, picture.num_hor_splits_minus1 = rows - 1, columns - 1
@@ -261,10 +277,8 @@ def region_header(rows: int, columns: int, independent: int) -> bytes:
 
 def with_independent_regions(payload: bytes) -> bytes:
     """Sets the flag behind the region counts, which the writer would judge."""
-    flag = 4 + 4 + 8 + 8 + 16 + 16 + 6 + 6 + 3 + 2 + 2 + 2 + 4 + 1 + 12 + 1 + 14
-    changed = bytearray(payload)
-    changed[flag // 8] |= 0x80 >> flag % 8
-    return bytes(changed)
+    _, fields = read_picture_header(payload)
+    return with_field(payload, fields, "region_residual_in_its_own_substream_flag", 1)
 
 
 @pytest.mark.parametrize(
@@ -275,10 +289,35 @@ def with_independent_regions(payload: bytes) -> bytes:
     ],
 )
 def test_independent_regions_can_be_numbered(payload: bytes, message: str) -> None:
-    data = write_segments([Segment(Marker.PIH, payload)])
-    for read in (read_code_stream, native.read_headers):
-        with pytest.raises(InvalidStream, match=message):
-            read(data)
+    assert_headers_are_refused({Marker.PIH: payload}, message)
+
+
+@pytest.mark.parametrize(
+    ("marker", "name", "value", "message"),
+    [
+        (Marker.PIH, "num_ver_splits_minus1", 3, "4 x 5 regions do not fit|too low"),
+        (Marker.PIH, "num_hor_splits_minus1", 5, "3 x 6 regions do not fit|too narrow"),
+        (Marker.PIH, "num_chs[0]", 161, "num_chs.* 161"),
+        (Marker.PIH, "synthesis_tile_overlap", 8, "synthesis_tile_size .*is not above"),
+        (Marker.TON, "best_cand_idx[0]", 9, "best_cand_idx.* 8"),
+        (Marker.TON, "tile_overlap", 12, "eICCI tile size .*is not above"),
+    ],
+)
+def test_headers_may_go_to_their_limits_only(marker: Marker, name: str, value: int, message: str) -> None:
+    picture = PictureHeader(img_width_minus64=576, img_height_minus64=320, region_partitioning_flag=1)
+    picture.num_ver_splits_minus1, picture.num_hor_splits_minus1 = 2, 4
+    for component in picture.components:
+        component.synthesis_tile_enable, component.synthesis_tile_size, component.synthesis_tile_overlap = 1, 8, 7
+    eicci = EicciHeader(1, 12, 11, [EicciTile()] * (13 * 29))
+    tools = ToolHeader(efe_linear=EfeLinearHeader(), eicci=eicci)
+    headers = {Marker.PIH: write_picture_header(picture), Marker.TON: write_tool_header(tools, picture)}
+    assert_headers_are_refused(headers, "SOZ is missing")
+    fields = {
+        Marker.PIH: read_picture_header(headers[Marker.PIH])[1],
+        Marker.TON: read_tool_header(headers[Marker.TON], picture)[1],
+    }
+    headers[marker] = with_field(headers[marker], fields[marker], name, value)
+    assert_headers_are_refused(headers, message)
 
 
 @pytest.mark.parametrize("name", ["bop_64x64", "meta_udi_rdi_64x64"])

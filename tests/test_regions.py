@@ -10,6 +10,7 @@ import pytest
 
 import jpegai_mobile
 from jpegai_mobile import DecodeOptions, Decoder, InvalidStream, Unsupported, open_bundle
+from jpegai_mobile.cli.main import main
 from jpegai_mobile.codestream.components import LATENT_GRID, Component
 from jpegai_mobile.codestream.segments import Marker, Segment, read_segments, write_segments
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
@@ -108,6 +109,33 @@ def test_a_region_of_interest_needs_only_its_own_regions() -> None:
         with pytest.raises(InvalidStream):
             decoder.reconstruct(damaged, options, Rectangle(250, 300, 280, 340))
         assert decoder.reconstruct(coded, options).skipped == frozenset()
+
+
+def test_missing_regions_are_left_empty_on_the_command_line_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = EncodeOptions(quality=20, effort=1, regions=(1, 2))
+    data = own_encoder().encode(random_picture(64, 256, 0), options).data
+    stream, output = tmp_path / "a.jai", tmp_path / "a.npy"
+    stream.write_bytes(_without_region(data, 1))
+    command = ["decode", str(stream), str(output), "--bundle", str(own_bundle_path())]
+    assert main(command) == 1
+    assert "SORP of region 1 is missing" in capsys.readouterr().err
+    assert main([*command, "--allow-partial"]) == 0
+    assert np.load(output).shape == (64, 256, 3)
+    assert capsys.readouterr().err == "jpegai decode: note: region 1 is missing and was left empty\n"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_any_region_can_be_skipped(engine: str) -> None:
+    options = EncodeOptions(beta_displacement=0, regions=(1, 9))
+    data = own_encoder().encode(random_picture(64, 1152, 0), options).data
+    stream, tables = read_code_stream(data), own_encoder().bundle.entropy_model_bytes(1)
+    places = [place.on_grid(LATENT_GRID) for place in stream.picture.regions]
+    for skipped in (0, 7, 8):
+        choices = EntropyOptions(engine, skipped_regions=frozenset({skipped}))
+        luma, _ = run_symbol_decoding(data, stream, tables, choices).residual
+        assert [luma.window(place).any() for place in places] == [number != skipped for number in range(9)]
 
 
 @needs_conformance

@@ -12,6 +12,12 @@ from jpegai_mobile.codestream.fields import Field
 from jpegai_mobile.codestream.segments import Marker, read_segments, write_segments
 from jpegai_mobile.codestream.stream import read_code_stream
 
+LIMITED_FIELDS = {
+    "num_chs", "num_ver_splits_minus1", "num_hor_splits_minus1", "synthesis_tile_size", "tile_size", "best_cand_idx",
+    "img_width_minus64", "img_height_minus64",
+}  # fmt: skip
+"""Header fields with a limit that legal streams come near to; that of tile sizes is the field that follows them."""
+
 Mutator = Callable[[random.Random, bytes], bytes]
 CODED_MARKERS = (Marker.SOZ, Marker.SORP, Marker.SORS, Marker.SOQ)
 HEADER_MARKERS = {
@@ -135,16 +141,37 @@ def change_header_field(rng: random.Random, data: bytes) -> bytes:
 
 
 def _overwrite_field(rng: random.Random, payload: bytes, record: list[Field]) -> bytes:
+    """Replace one value of a field by an extreme or random one, or move one with a limit by a step or to the limit."""
+    coded = [i for i, field in enumerate(record) if field.bits and _values(field)]
+    limited = [i for i in coded if record[i].name.split("[")[0] in LIMITED_FIELDS]
+    near_its_limit = limited and rng.random() < 0.3
+    chosen = rng.choice(limited if near_its_limit else coded)
+    values, largest = _values(record[chosen]), (1 << record[chosen].bits) - 1
+    place = rng.randrange(len(values))
+    if near_its_limit:
+        following = next((value for field in record[chosen + 1 :] for value in _values(field)), 0)
+        value = rng.choice([values[place] + 1, values[place] - 1, following])
+    else:
+        value = rng.choice([0, 1, largest, largest // 2 + 1, rng.randint(0, largest)])
+    return _overwritten(payload, record, chosen, place, value & largest)
+
+
+def with_field(payload: bytes, record: list[Field], name: str, value: int) -> bytes:
+    """A header with another value in the field of that name, legal or not; what follows is not moved."""
+    return _overwritten(payload, record, [field.name for field in record].index(name), 0, value)
+
+
+def _overwritten(payload: bytes, record: list[Field], chosen: int, place: int, value: int) -> bytes:
     """Replace one value of a field; `record` lists all fields in coding order."""
-    counts = [len(field.value) if isinstance(field.value, tuple) else 1 for field in record]
-    chosen = rng.choice([i for i, field in enumerate(record) if field.bits * counts[i]])
     bits = record[chosen].bits
-    start = sum(field.bits * count for field, count in zip(record[:chosen], counts, strict=False))
-    start += bits * rng.randrange(counts[chosen])
-    value = rng.choice([0, 1, (1 << bits) - 1, 1 << (bits - 1), rng.getrandbits(bits)]) & ((1 << bits) - 1)
+    start = sum(field.bits * len(_values(field)) for field in record[:chosen]) + bits * place
     shift = 8 * len(payload) - start - bits
     number = int.from_bytes(payload, "big") & ~(((1 << bits) - 1) << shift)
     return (number | value << shift).to_bytes(len(payload), "big")
+
+
+def _values(field: Field) -> tuple[int, ...]:
+    return field.value if isinstance(field.value, tuple) else (field.value,)
 
 
 BYTE_MUTATORS: tuple[Mutator, ...] = (flip_bits, change_bytes, truncate, insert_or_delete)
