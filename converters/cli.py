@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jpegai_mobile.cli.program import Parser, UsageError, check_folder_of, run_program
+from jpegai_mobile.cli.progress_bar import progress_bar
 from jpegai_mobile.image.output_stream import output_stream
 from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.manifest import OPERATING_POINTS, PRECISIONS, TARGETS
@@ -79,7 +80,8 @@ def _convert(options: argparse.Namespace) -> int:
     )
     if options.calibration and not selection.is_calibrated:
         raise UsageError("--calibration: nothing of this is fitted to data, as int8w, int8mixed and int8 decoders are")
-    writer = convert(source, selection, options.calibration)
+    with progress_bar("converting") as bar:
+        writer = convert(source, selection, options.calibration, bar)
     written = writer.write(options.output, source.sources, options.licence or source.licence or NO_LICENCE)
     for name, size in written.items():
         print(f"{size:>12,}  {name}")
@@ -90,8 +92,8 @@ def _convert(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     if options.html is not None:
         check_folder_of(options.html)
-    with Bundle.open(options.bundle) as bundle:
-        facts = bundle_facts(bundle, options.streams)
+    with Bundle.open(options.bundle) as bundle, progress_bar("looking into the bundle") as bar:
+        facts = bundle_facts(bundle, options.streams, bar)
     if options.html is not None:
         with output_stream(options.html) as stream:
             stream.write(report_page(facts, f"Model bundle {printable(options.bundle.name)}").encode())

@@ -41,6 +41,9 @@ MAX_INDEX_BYTES = 4 << 20
 MAX_TOTAL_BYTES = 256 << 20
 MAX_DIMENSIONS = 8
 
+WANTED = "a folder of checkpoints is wanted, or a file that `jpegai-convert pack` wrote"
+"""Said of a file that is something else, a single checkpoint perhaps."""
+
 _STORED_TYPES = {"float16": "<f2", "float32": "<f4", "int8": "i1", "int32": "<i4", "bool": "?"}
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -170,11 +173,13 @@ class _Unpacker:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except ZIP_DAMAGE as error:
-            raise ValueError("not a packed checkpoint, or a truncated one") from error
+            raise ValueError(f"not a packed checkpoint, or a truncated one; {WANTED}") from error
         self._left = MAX_TOTAL_BYTES
 
     def unpack(self) -> tuple[str, dict[str, CheckpointFile]]:
         """The licence text and the files."""
+        if INDEX_NAME not in self._zip.namelist():
+            raise ValueError(f"not a packed checkpoint: {INDEX_NAME} is missing; {WANTED}")
         try:
             index = json.loads(self._read(INDEX_NAME, MAX_INDEX_BYTES))
         except RecursionError as error:

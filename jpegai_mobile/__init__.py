@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import (
     BundleError,
     Cancelled,
+    DecodeWarning,
     EncodeWarning,
     InvalidStream,
     JpegAiError,
@@ -40,6 +41,7 @@ __all__ = [
     "Cancelled",
     "CodeStreamFile",
     "DecodeOptions",
+    "DecodeWarning",
     "DecodedPicture",
     "Decoder",
     "EncodeOptions",

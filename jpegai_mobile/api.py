@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 
 from .codestream.description import describe
 from .codestream.heif import code_stream_of
-from .codestream.stream import CodeStream, read_code_stream
+from .codestream.stream import ANY_SAMPLES, CodeStream, read_code_stream
 from .codestream.tiling import Rectangle
-from .errors import EncodeWarning
+from .errors import DecodeWarning, EncodeWarning
 from .image.colour import Samples
 from .runtime.decoder import DecodeOptions, Decoder
 from .runtime.default_bundle import open_bundle
 from .runtime.progress import Listener
+from .runtime.reconstruction import Reconstruction
 from .runtime.view import View
 from .sources import Source, bytes_of
 
@@ -29,10 +31,8 @@ if TYPE_CHECKING:
     from .encoder.options import EncodeOptions
     from .encoder.yuv_picture import YuvPicture
 
-_NO_LIMIT = 1 << 62
-"""More samples than the headers can announce."""
-
 Options = TypeVar("Options")
+Result = TypeVar("Result")
 Latents = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -54,26 +54,21 @@ def decode(
 
     Here and below `data` is a code stream or a HEIF file (`image/jaii`) that holds one: its bytes, its path or an open
     file. A YUV picture is converted by BT.709. Without `bundle`, $JPEGAI_BUNDLE or the packaged bundle is used.
-    `progress` is called with (done, total) samples after every patch; a true result asks to stop. Raises OSError,
+    `progress` is called with (done, total) samples after every patch; a true result asks to stop. Regions that are
+    missing, and an operating point that is not the first of the stream's, give a DecodeWarning. Raises OSError,
     InvalidStream, Unsupported, LimitExceeded, BundleError or Cancelled, TypeError for arguments of another type, and
     ValueError where DecodeOptions are made of choices that make no sense.
     """
-    stream = _code_stream(data)
-    options = _checked(options, DecodeOptions)
-    with open_bundle(bundle) as opened:
-        return View().rgb(Decoder(opened).reconstruct(stream, options), options.filters, progress)
+    return _decoded(_code_stream(data), bundle, options, _samples(progress))
 
 
 def decode_latents(data: Source, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Latents:
     """Luma and chroma latents, float32 [ceil(H/16), ceil(W/16), 160 and 96]: what the synthesis would be given.
 
-    The features that a network for recognition wants, without the cost of making a picture. Raises as `decode`.
+    The features that a network for recognition wants, without the cost of making a picture. Warns and raises as
+    `decode`.
     """
-    stream = _code_stream(data)
-    with open_bundle(bundle) as opened:
-        reconstruction = Decoder(opened).reconstruct(stream, _checked(options, DecodeOptions))
-        luma, chroma = reconstruction.latents.window(Rectangle(0, 0, *reconstruction.stream.picture.sizes.latent))
-    return luma, chroma
+    return _decoded(_code_stream(data), bundle, options, _latents)
 
 
 def encode(
@@ -158,11 +153,37 @@ class CodeStreamFile:
         progress: Listener | None = None,
     ) -> Samples:
         """As `jpegai_mobile.decode`."""
-        return decode(self.data, bundle, options, progress)
+        return _decoded(self.data, bundle, options, _samples(progress))
 
     def decode_latents(self, bundle: str | Path | None = None, options: DecodeOptions | None = None) -> Latents:
         """As `jpegai_mobile.decode_latents`."""
-        return decode_latents(self.data, bundle, options)
+        return _decoded(self.data, bundle, options, _latents)
+
+
+def _decoded(
+    stream: bytes,
+    bundle: str | Path | None,
+    options: DecodeOptions | None,
+    wanted: Callable[[Reconstruction, DecodeOptions], Result],
+) -> Result:
+    """What is wanted of a picture; the caller of the function that calls this one is warned of what was left out."""
+    options = _checked(options, DecodeOptions)
+    with open_bundle(bundle) as opened:
+        decoder = Decoder(opened)
+        reconstruction = decoder.reconstruct(stream, options)
+        result = wanted(reconstruction, options)
+    for note in decoder.notes(reconstruction, options):
+        warnings.warn(note, DecodeWarning, stacklevel=3)
+    return result
+
+
+def _samples(progress: Listener | None) -> Callable[[Reconstruction, DecodeOptions], Samples]:
+    return lambda reconstruction, options: View().rgb(reconstruction, options.filters, progress)
+
+
+def _latents(reconstruction: Reconstruction, _options: DecodeOptions) -> Latents:
+    luma, chroma = reconstruction.latents.window(Rectangle(0, 0, *reconstruction.stream.picture.sizes.latent))
+    return luma, chroma
 
 
 def _checked(options: Options | None, kind: type[Options]) -> Options:
@@ -179,4 +200,4 @@ def _code_stream(data: Source) -> bytes:
 
 
 def _headers(data: bytes) -> CodeStream:
-    return read_code_stream(data, max_samples=_NO_LIMIT, allow_missing_regions=True)
+    return read_code_stream(data, max_samples=ANY_SAMPLES, allow_missing_regions=True)

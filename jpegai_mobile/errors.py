@@ -19,6 +19,10 @@ class LimitExceeded(JpegAiError):
     """Decoding would need more samples or memory than the caller allows; nothing was allocated."""
 
 
+class DecodeWarning(UserWarning):
+    """A picture was decoded, but not all of it, or not with what its stream puts first."""
+
+
 class EncodeWarning(UserWarning):
     """A picture was coded, but not all of what was given or asked for."""
 

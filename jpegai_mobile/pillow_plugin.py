@@ -7,10 +7,12 @@
 Pillow has no RGB samples above 8 bit: 10-bit pictures are rounded to 8. `.jai` is the bare code stream, for which no
 media type is registered, so `Image.get_format_mimetype()` gives None. HEIF files (`image/jaii`) are opened,
 not written. Several threads may use it; they decode and encode one after the other.
+The limit on samples is Pillow's own, twice `Image.MAX_IMAGE_PIXELS`.
 """
 
 from __future__ import annotations
 
+import sys
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -20,12 +22,11 @@ from typing import IO, Any
 from PIL import Image, ImageFile
 
 from .codestream.heif import code_stream_of, is_heif
-from .codestream.stream import DEFAULT_MAX_SAMPLES, read_code_stream
+from .codestream.stream import ANY_SAMPLES, read_code_stream
 from .encoder.encoder import Encoder
 from .encoder.options import EncodeOptions
 from .encoder.pictures import mask_of, source_picture
-from .errors import EncodeWarning, InvalidStream, JpegAiError, LimitExceeded, Unsupported
-from .image.colour import Samples
+from .errors import DecodeWarning, EncodeWarning, InvalidStream, JpegAiError, Unsupported
 from .image.scaling import FACTORS, scaled_size
 from .runtime.bundle import Bundle
 from .runtime.decoder import DecodeOptions, Decoder, Output
@@ -36,6 +37,9 @@ FORMAT = "JPEGAI"
 EXTENSION = ".jai"
 _START = bytes.fromhex("ff80ff82")
 """Start of code stream and picture header."""
+
+_INSIDE = (__package__, "PIL")
+"""Packages that no line of a caller lies in."""
 
 _bundle: str | Path | None = None
 _one_at_a_time = Lock()
@@ -60,11 +64,9 @@ class JpegAiImageFile(ImageFile.ImageFile):
         assert self.fp is not None
         try:
             self._data = code_stream_of(self.fp.read())
-            stream = read_code_stream(self._data, max_samples=DEFAULT_MAX_SAMPLES, allow_missing_regions=True)
+            stream = read_code_stream(self._data, max_samples=ANY_SAMPLES, allow_missing_regions=True)
         except (InvalidStream, Unsupported) as error:
             raise SyntaxError(str(error)) from error
-        except LimitExceeded as error:
-            raise Image.DecompressionBombError(str(error)) from error
         height, width = stream.picture.display_size
         self._full_size = self._size = width, height
         self._mode = "RGB"
@@ -85,24 +87,34 @@ class JpegAiImageFile(ImageFile.ImageFile):
         return self.mode, (0, 0, self._full_size[0] / self._factor, self._full_size[1] / self._factor)
 
     def load(self) -> Any:
-        """Decode the picture, unless that was done; raises OSError naming what is wrong with it."""
+        """Decode the picture, unless that was done; raises OSError naming what is wrong with it.
+
+        An operating point that is not the first of the stream's gives a DecodeWarning.
+        """
+        notes: tuple[str, ...] = ()
         if self._data:
-            try:
-                samples = self._decoded()
-            except JpegAiError as error:
-                raise OSError(str(error)) from error
-            self.im = Image.fromarray(samples, "RGB").im
-            self._data = b""
-            if self.fp and self._exclusive_fp:
-                self.fp.close()
-                self.fp = None
+            with _one_at_a_time:
+                if self._data:  # no other thread decoded it meanwhile
+                    notes = self._decode()
+        for note in notes:
+            warnings.warn(note, DecodeWarning, stacklevel=_level_of_caller())
         return super().load()
 
-    def _decoded(self) -> Samples:
-        with _one_at_a_time:
-            output = Output(as_rgb=self._factor == 1)
-            reconstruction = _decoder(_bundle).reconstruct(self._data, DecodeOptions(), output=output)
-            return View(factor=self._factor).rgb(reconstruction, bit_depth=8)
+    def _decode(self) -> tuple[str, ...]:
+        """Put samples in the place of the code stream; gives remarks for the caller."""
+        options = DecodeOptions(max_samples=ANY_SAMPLES)  # Pillow judged them when the image was opened
+        try:
+            decoder = _decoder(_bundle)
+            reconstruction = decoder.reconstruct(self._data, options, output=Output(as_rgb=self._factor == 1))
+            samples = View(factor=self._factor).rgb(reconstruction, bit_depth=8)
+        except JpegAiError as error:
+            raise OSError(str(error)) from error
+        self.im = Image.fromarray(samples, "RGB").im
+        self._data = b""
+        if self.fp and self._exclusive_fp:
+            self.fp.close()
+            self.fp = None
+        return decoder.notes(reconstruction, options)
 
 
 def _save(image: Image.Image, target: IO[bytes], filename: str | bytes) -> None:
@@ -128,6 +140,17 @@ def _save(image: Image.Image, target: IO[bytes], filename: str | bytes) -> None:
     for note in (*picture.notes, *encoded.notes, *notes):
         warnings.warn(note, EncodeWarning, stacklevel=3)
     target.write(encoded.data)
+
+
+def _level_of_caller() -> int:
+    """Where the frame outside of Pillow lies that wants a picture, as `warnings.warn` counts from our caller.
+
+    `load` is called by whoever loads a picture, or by Pillow itself, which needs its samples for something else.
+    """
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in _INSIDE:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _accept(prefix: bytes) -> bool:

@@ -16,8 +16,9 @@ import pytest
 
 from converters.checkpoint import CheckpointTree
 from converters.cli import main
+from converters.convert import Selection, convert
 from converters.open_checkpoints import open_checkpoints
-from converters.packed_checkpoint import INDEX_NAME, PackedCheckpoint, pack
+from converters.packed_checkpoint import INDEX_NAME, WANTED, PackedCheckpoint, pack
 from jpegai_mobile.errors import BundleError
 from jpegai_mobile.latent.model_tables import EntropyModel
 from jpegai_mobile.runtime.bundle import Bundle
@@ -133,6 +134,13 @@ def test_what_is_not_there_is_an_error_that_names_the_file(tmp_path: Path, capsy
     assert not output.exists()
 
 
+def test_a_listener_hears_of_every_network_in_every_precision() -> None:
+    heard: list[tuple[int, int]] = []
+    selection = Selection([1], ["sop"], ["float32", "float16"], ["decoder"])
+    bundle = convert(open_checkpoints(WEIGHTS), selection, listener=lambda *told: heard.append(told)).in_memory()
+    assert heard == [(done, 10) for done in range(1, 11)] and len(bundle.manifest.networks) == 10
+
+
 def test_an_existing_file_of_the_user_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     text = failure(capsys, 1, WEIGHTS, "-o", tmp_path / "notes.txt")
@@ -173,7 +181,7 @@ def test_a_missing_output_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -
     assert "BUNDLE" in failure(capsys, 2, "report")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["pack", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["pack", "--help"], ["report", "--help"]])
 def test_help_has_examples(words: list[str]) -> None:
     command = [sys.executable, "-m", "converters.cli", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -318,7 +326,7 @@ TENSOR = f"{COMMON[0]}/hyper_decoder.conv1.weight"
         (TENSOR, None, f"'{TENSOR}' is missing"),
         (TENSOR, b"\0" * 10, f"'{TENSOR}' does not have the 51200 bytes of its shape"),
         (TENSOR, b"\0" * 60_000, f"'{TENSOR}' does not have the 51200 bytes of its shape"),
-        (INDEX_NAME, None, "'index.json' is missing"),
+        (INDEX_NAME, None, f"not a packed checkpoint: index.json is missing; {WANTED}"),
         (INDEX_NAME, b"[]", "index.json is not that of a jpegai-mobile packed checkpoint"),
         (INDEX_NAME, b"[" * 100_000, "index.json is nested too deeply"),
     ],
@@ -376,6 +384,15 @@ def test_packed_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path
         path.parent.mkdir()
         shutil.copyfile(weights, path)
     assert open_checkpoints(*paths).sources.keys() == {"decoder/own.zip", "encoder/own.zip"}
+
+
+def test_a_single_checkpoint_is_not_what_is_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "Y_0.012.pth"
+    save(file, {"weight": np.ones(2, np.float32)})
+    text = failure(capsys, 1, file, "-o", tmp_path / "bundle")
+    assert text.endswith(": not a packed checkpoint: index.json is missing; " + WANTED)
+    file.write_bytes(b"\x80\x02}q\x00.")  # as PyTorch wrote them before it wrote zips
+    assert failure(capsys, 1, file, "-o", tmp_path / "bundle").endswith(WANTED)
 
 
 def test_a_truncated_packed_file(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from converters.cli import main as convert
 from jpegai_mobile import BundleError, Decoder, open_bundle
-from jpegai_mobile.runtime.manifest import NetworkKey
+from jpegai_mobile.runtime.manifest import MANIFEST_NAME, NetworkKey
 
 from .coreml_support import needs_coremltools
 from .vectors import ROOT
@@ -43,6 +44,26 @@ def test_packages_of_equal_numbers_are_stored_once(tmp_path: Path) -> None:
         names = {key.precision: name for key, name in bundle.manifest.networks.items() if str(key)[:10] == "analysis y"}
     assert names["int8w"] == names["int8mixed"] == names["int8"] == "analysis_y_1.int8w.mlpackage"
     assert names["float16"] == "analysis_y_1.float16.mlpackage"
+
+
+@needs_coremltools
+def test_the_report_says_what_packages_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As of the same networks for LiteRT; a package is one file."""
+    path, page = _bundle(tmp_path / "both.bundle", "tflite,coreml"), tmp_path / "page.html"
+    capsys.readouterr()
+    assert convert(["report", str(path), "--json", "--html", str(page)]) == 0
+    files = {entry["file"]: entry for entry in json.loads(capsys.readouterr().out)["files"]}
+    package, tflite = (files[f"synthesis_uv_1_sop.float16.{suffix}"] for suffix in ("mlpackage", "tflite"))
+    for fact in ("recipe", "parameters", "kmac_per_sample", "activation_bytes"):
+        assert package[fact] == tflite[fact]
+    assert "delegates" not in package and f"<td>{package['file']}</td>" in page.read_text()
+    held = sum(file.stat().st_size for file in path.rglob("*") if file.is_file() and file.name != MANIFEST_NAME)
+    assert sum(entry["bytes"] for entry in files.values()) == held
+    assert convert(["report", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [number for number, line in enumerate(lines) if line.endswith(package["file"])]
+    assert f" {package['parameters']:,} parameters" in lines[line + 1]
+    assert lines[line + 2].strip().startswith("float32 activations ")
 
 
 @needs_coremltools

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,10 @@ def test_engines_agree_on_generated_streams() -> None:
 
 def test_engines_agree_on_mutated_streams() -> None:
     assert disagreements(mutated_cases(SEED, 2000)) == []
+
+
+def test_engines_agree_on_mutated_streams_of_which_a_part_may_be_missing() -> None:
+    assert disagreements([replace(case, partial=True) for case in mutated_cases(SEED + 1, 500)]) == []
 
 
 def test_engines_agree_on_mutated_models() -> None:

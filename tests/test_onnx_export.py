@@ -312,9 +312,13 @@ def test_eicci_is_the_function_that_was_exported(filters: dict[str, np.ndarray],
         ours = evaluate(graph, read, inputs, (64, 48), np.float64)["filtered"]
         assert np.abs(ours - expected).max() < 1e-5 * np.abs(expected).max()
     assert source.sources.keys() == {"ICCI/model_3.onnx"}
-    assert convert(source, Selection([], ["sop"], ["float32"], ["decoder"])).in_memory().manifest.networks.keys() == {
+    heard: list[tuple[int, int]] = []
+    selection = Selection([], ["sop"], ["float32"], ["decoder"])
+    bundle = convert(source, selection, listener=lambda *told: heard.append(told)).in_memory()
+    assert bundle.manifest.networks.keys() == {
         NetworkKey("eicci", component, 3, "bop", "float32", "tflite") for component in COMPONENTS
     }
+    assert heard == [(1, 2), (2, 2)]
 
 
 def test_a_normalisation_that_was_folded_away_changes_nothing(filters: dict[str, np.ndarray]) -> None:

@@ -7,11 +7,12 @@ import gc
 import io
 import pickle
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ from PIL import Image, UnidentifiedImageError
 
 import jpegai_mobile
 from jpegai_mobile import EncodeOptions, pillow_plugin
+from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 
-from .encoding import own_bundle_path, own_encoder, photo, random_picture
+from .encoding import own_bundle_path, own_decoder_bundle_path, own_encoder, photo, random_picture
 from .test_encode_yuv import yuv_photo
+from .vectors import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +116,34 @@ def test_threads_take_turns() -> None:
         sys.setswitchinterval(before)
 
 
+def test_threads_may_load_the_same_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one finds it decoded."""
+    decodes: list[object] = []
+    reconstruct = jpegai_mobile.Decoder.reconstruct
+    monkeypatch.setattr(
+        jpegai_mobile.Decoder, "reconstruct", lambda *args, **more: decodes.append(0) or reconstruct(*args, **more)
+    )
+    data = own_encoder().encode(random_picture(70, 90, 2)).data
+    with Image.open(io.BytesIO(data)) as image, ThreadPoolExecutor(2) as threads:
+        with pillow_plugin._one_at_a_time:
+            loading = [threads.submit(image.load) for _ in range(2)]
+            time.sleep(0.1)  # both have found that the image is not decoded yet
+        for each in loading:
+            each.result()
+        assert len(decodes) == 1
+        assert np.array_equal(np.asarray(image), _decoded(data))
+
+
+def test_another_operating_point_than_the_first_gives_a_warning() -> None:
+    """It names the line that wants samples, be it by a function of Pillow."""
+    pillow_plugin.use_bundle(own_decoder_bundle_path("sop"))
+    for use in (lambda image: image.load(), np.asarray, lambda image: image.convert("L")):
+        with Image.open(ROOT / "examples" / "kodim07.jai") as image:
+            with pytest.warns(jpegai_mobile.DecodeWarning, match="decoded at operating point sop") as told:
+                use(image)
+            assert [warning.filename for warning in told] == [__file__]
+
+
 def test_a_region_of_interest_is_a_keyword() -> None:
     mask = photo().samples[..., 0] > 100
     expected = jpegai_mobile.encode(photo().samples, own_bundle_path(), quality=30, roi=mask)
@@ -141,9 +172,27 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
 
 def test_a_picture_above_the_limit_is_a_bomb_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     data = own_encoder().encode(random_picture(70, 90, 2)).data
-    monkeypatch.setattr(pillow_plugin, "DEFAULT_MAX_SAMPLES", 1000)
-    with pytest.raises(Image.DecompressionBombError, match="above the limit of 1000 samples"):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 70 * 90 // 2 - 1)
+    with pytest.raises(Image.DecompressionBombError, match="exceeds limit of 6298"):
         Image.open(io.BytesIO(data))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 70 * 90)
+    assert _decoded(data).shape == (70, 90, 3)
+
+
+def test_no_limit_of_pillow_is_no_limit_on_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = read_code_stream(own_encoder().encode(random_picture(70, 90, 2)).data)
+    stream.picture.img_width_minus64, stream.picture.img_height_minus64 = 19936, 9936
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    asked: list[jpegai_mobile.DecodeOptions] = []
+
+    def record(decoder: object, data: bytes, options: jpegai_mobile.DecodeOptions, output: object) -> NoReturn:
+        asked.append(options)
+        raise jpegai_mobile.Unsupported("never mind")
+
+    monkeypatch.setattr(jpegai_mobile.Decoder, "reconstruct", record)
+    with Image.open(io.BytesIO(write_code_stream(stream))) as image, pytest.raises(OSError, match="never mind"):
+        image.load()
+    assert asked[0].max_samples >= image.width * image.height == 200_000_000
 
 
 def test_exif_that_cannot_be_read_is_an_error_of_pillow() -> None:

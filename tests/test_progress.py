@@ -25,6 +25,7 @@ from .encoding import own_bundle_path, own_decoder, own_encoder, photo, random_p
 from .vectors import ROOT
 
 PHOTO = ROOT / "examples" / "kodim07.jai"
+WEIGHTS = str(ROOT / "weights" / "own_model1.zip")
 SAMPLES = 768 * 512
 PATCHES = DecodeOptions(operating_point="sop", patch=(20, 20))
 
@@ -142,11 +143,26 @@ def test_networks_of_one_stage_at_a_time_give_the_same_picture(monkeypatch: pyte
         assert most == {frozenset(["synthesis"])}
 
 
-def _with_stderr(stderr: int | None, arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
-    code = "import sys; from jpegai_mobile.cli import main, progress_bar; progress_bar.PATIENCE = 0; "
-    code += "progress_bar.INTERVAL = 0; sys.exit(main.main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, *arguments, "--bundle", str(own_bundle_path())]
-    return subprocess.run(command, stderr=stderr or subprocess.PIPE, check=True, cwd=ROOT)
+def _errors(arguments: list[str], program: str = "jpegai_mobile.cli.main") -> bytes:
+    """What a command writes to stderr where that is no terminal."""
+    return _run(arguments, program, subprocess.PIPE).stderr
+
+
+def _drawn(arguments: list[str], program: str = "jpegai_mobile.cli.main") -> bytes:
+    """What a command writes to stderr where that is a terminal."""
+    ours, theirs = pty.openpty()
+    _run(arguments, program, theirs)
+    os.close(theirs)
+    drawn = os.read(ours, 1 << 16)
+    os.close(ours)
+    return drawn
+
+
+def _run(arguments: list[str], program: str, stderr: int) -> subprocess.CompletedProcess[bytes]:
+    code = f"import sys; from {program} import main; from jpegai_mobile.cli import progress_bar; "
+    code += "progress_bar.PATIENCE = progress_bar.INTERVAL = 0; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=stderr, check=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize(
@@ -158,13 +174,32 @@ def _with_stderr(stderr: int | None, arguments: list[str]) -> subprocess.Complet
 )
 def test_the_bar_is_for_terminals_only(arguments: list[str], title: bytes, tmp_path: Path) -> None:
     outputs = [tmp_path / f"{name}{Path(arguments[2]).suffix}" for name in "ab"]
-    quiet, shown = ([*arguments[:2], str(output), *arguments[3:]] for output in outputs)
-    assert _with_stderr(None, quiet).stderr == b""
-    ours, theirs = pty.openpty()
-    _with_stderr(theirs, shown)
-    os.close(theirs)
-    drawn = os.read(ours, 1 << 16)
-    os.close(ours)
+    bundle = ["--bundle", str(own_bundle_path())]
+    quiet, shown = ([*arguments[:2], str(output), *arguments[3:], *bundle] for output in outputs)
+    assert _errors(quiet) == b""
+    drawn = _drawn(shown)
     assert title + b" [####" in drawn and b"100 %" in drawn
     assert drawn.endswith(b"\r") and progress_bar.WIDTH > 10
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "title"),
+    [
+        ("converters.cli", [WEIGHTS, "-o", "FOLDER/a.bundle", "--operating-points", "sop"], b"converting"),
+        ("converters.cli", ["report", "BUNDLE"], b"looking into the bundle"),
+        (
+            "jpegai_mobile.cli.main",
+            ["bench", str(PHOTO), "--bundle", "BUNDLE", "--operating-point", "sop", "--rounds", "1"],
+            b"measuring",
+        ),
+    ],
+)
+def test_long_work_without_pictures_shows_a_bar_too(
+    program: str, arguments: list[str], title: bytes, tmp_path: Path
+) -> None:
+    places = {"BUNDLE": str(own_bundle_path()), "FOLDER/a.bundle": str(tmp_path / "a.bundle")}
+    words = [places.get(word, word) for word in arguments]
+    assert _errors(words, program) == b""
+    drawn = _drawn(words, program)
+    assert title + b" [####" in drawn and b"100 %" in drawn and drawn.endswith(b"\r")

@@ -287,9 +287,11 @@ def test_streams_that_calibrate_are_named(tmp_path: Path, monkeypatch: pytest.Mo
     for name, model in {"a.jai": 2, "b/07.jai": 1, "c.jai": 0, "d/07.jai": 1}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data if model == 1 else stream_of_model(model, data))
-    networks = convert(open_checkpoints(WEIGHTS), Selection([1], [], ["int8"], ["decoder"]), tmp_path)
+    selection, heard = Selection([1], [], ["int8"], ["decoder"]), list[tuple[int, int]]()
+    networks = convert(open_checkpoints(WEIGHTS), selection, tmp_path, lambda *told: heard.append(told))
     calibration = networks.in_memory().manifest.calibration[1]
     assert (calibration.kind, list(calibration.files)) == (FROM_FILES, ["b/07.jai", "d/07.jai"])
+    assert heard == [(done, 4) for done in (1, 2, 3, 4)]  # the samples and three networks
 
 
 @pytest.mark.parametrize(
@@ -298,6 +300,9 @@ def test_streams_that_calibrate_are_named(tmp_path: Path, monkeypatch: pytest.Mo
         (None, "", False),
         ("a.jai", "", False),
         ("a.png", "", True),
+        ("a.TIF", "", True),
+        ("a.bmp", "", True),
+        ("a.txt", "", False),
         ("a.png", "VM_bop/encoder_UV_0.012.pth", False),
     ],
 )
@@ -328,7 +333,8 @@ def test_calibration_data_that_cannot_be_used(tmp_path: Path, capsys: pytest.Cap
         assert main([str(WEIGHTS), *map(str, more), "-o", str(tmp_path / "bundle"), *options]) == 1
         return capsys.readouterr().err
 
-    assert f"{tmp_path}: no folder with pictures or code streams" in failure()
+    (tmp_path / "notes.txt").write_text("passed over")
+    assert f"{tmp_path}: no folder with code streams (.jai) or pictures" in failure()
     stream, picture = tmp_path / "a.jai", tmp_path / "a.png"
     for size in (10, 1000):  # of the headers, of the sub-streams
         stream.write_bytes(STREAM.read_bytes()[:size])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jpegai_mobile import DecodeOptions, EncodeOptions
+from jpegai_mobile.cli.main import main
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle
-from jpegai_mobile.encoder.yuv_picture import YuvPicture
+from jpegai_mobile.encoder.yuv_picture import YuvPicture, yuv_from_bytes
 from jpegai_mobile.errors import Unsupported
 from jpegai_mobile.image.chroma import to_444
 from jpegai_mobile.image.colour import clamped, yuv_to_rgb
@@ -23,7 +25,8 @@ from jpegai_mobile.image.scaling import BoxScaler, scaled_size
 from jpegai_mobile.runtime.view import View
 
 from .conformance import conformance_decoder
-from .encoding import own_decoder, own_encoder
+from .encoding import own_bundle_path, own_decoder, own_encoder
+from .test_encode_yuv import yuv_photo
 from .vectors import CONFORMANCE, ROOT, needs_conformance
 
 
@@ -55,6 +58,32 @@ def _picture(name: str, view: View, **options: object) -> np.ndarray:
 def test_a_region_equals_the_crop(name: str, patch: tuple[int, int] | None, region: Rectangle) -> None:
     whole = _picture(name, View())
     assert np.array_equal(_picture(name, View(region), patch=patch), whole[region.slices])
+
+
+@pytest.mark.parametrize("words", [[], ["--no-filters"]])
+@pytest.mark.parametrize("subsampling", [(1, 1), (1, 2), (2, 2)])
+def test_a_region_of_a_yuv_file_equals_the_crop(
+    subsampling: tuple[int, int], words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it holds whole samples of chroma; elsewhere it is refused."""
+    source, target = tmp_path / "a.jai", tmp_path / "a.yuv"
+    source.write_bytes(own_encoder().encode(yuv_photo(subsampling), EncodeOptions(post_filters=True)).data)
+    command = ["decode", str(source), str(target), "--bundle", str(own_bundle_path()), "--patch", "200", *words]
+
+    def planes(size: tuple[int, int], *more: str) -> YuvPicture:
+        assert main([*command, *more]) == 0
+        return yuv_from_bytes(target.read_bytes(), "a.yuv", size, subsampling, 8)
+
+    whole = planes((133, 187))
+    for region in (Rectangle(34, 50, 94, 150), Rectangle(70, 120, 133, 187), Rectangle(0, 0, 133, 2)):
+        text = f"{region.left},{region.top},{region.width},{region.height}"
+        part, expected = planes((region.height, region.width), "--region", text), cropped(whole, region, subsampling)
+        for name in "yuv":
+            assert np.array_equal(getattr(part, name), getattr(expected, name)), (region, name)
+    for text, step in (("0,1,8,8", 0), ("0,0,8,7", 0), ("1,0,8,8", 1), ("0,0,7,8", 1)):
+        code = 0 if subsampling[step] == 1 else 2
+        assert main([*command, "--region", text]) == code
+        assert code == 0 or "--region cuts through chroma samples" in capsys.readouterr().err
 
 
 @needs_conformance

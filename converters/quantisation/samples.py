@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import OPEN, registered_extensions
 
 from jpegai_mobile.codestream.components import LATENT_GRID, PSI_GRID, Z_GRID, Component
 from jpegai_mobile.codestream.picture_header import BETA_OFFSET, MIN_SIZE, PictureHeader
@@ -58,7 +59,6 @@ DRAWN_SAMPLES = 12
 SEED = 6048
 SMALLEST_SIGMA = 0.11
 STREAM_SUFFIX = ".jai"
-SUFFIXES = {STREAM_SUFFIX, ".png", ".jpg", ".jpeg", ".ppm", ".webp"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,9 @@ def calibrate(bundle: Bundle, model: int, folder: Path | None) -> tuple[list[Sam
         return list(_drawn_samples(networks)), Calibration(FROM_MODEL, {})
     paths = _files_in(folder)
     if not paths:
-        raise ConversionError(f"{folder}: no folder with pictures or code streams ({', '.join(sorted(SUFFIXES))})")
+        raise ConversionError(
+            f"{folder}: no folder with code streams ({STREAM_SUFFIX}) or pictures with a suffix that Pillow knows"
+        )
     fitting = [path for path in paths if not _is_stream(path) or _model_of(path) == model]
     if not fitting:
         raise ConversionError(f"{folder}: holds no picture, and no code stream that was made with model {model}")
@@ -107,8 +109,9 @@ def holds_pictures(folder: Path) -> bool:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    """Pictures and code streams; none where it is no folder."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    """Pictures and code streams, by their names; none where it is no folder."""
+    suffixes = {STREAM_SUFFIX} | {suffix for suffix, kind in registered_extensions().items() if kind in OPEN}
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes) if folder.is_dir() else []
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
     facts = {"files": [...], "stages": [...], "quality": [...], "notes": [...]}
 
-TFLite networks of the catalogue are looked into, those of the decoder tensor by tensor; other files are listed with
-their bytes.
+Networks of the catalogue are listed with what they cost; TFLite ones are run, those of the decoder tensor by tensor. A
+Core ML package counts as one file. Other files are listed with their bytes.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from jpegai_mobile.networks.measure import activation_bytes, kmac_per_sample, pa
 from jpegai_mobile.runtime.bundle import Bundle
 from jpegai_mobile.runtime.entropy_engine import run_symbol_decoding
 from jpegai_mobile.runtime.latent_source import latent_source
-from jpegai_mobile.runtime.manifest import NetworkKey
+from jpegai_mobile.runtime.manifest import Manifest, NetworkKey
 from jpegai_mobile.runtime.model_networks import ModelNetworks
 from jpegai_mobile.runtime.network_runner import AUTHORED_EXTENT, NetworkRunner
+from jpegai_mobile.runtime.progress import Advance, Listener, Progress
 from jpegai_mobile.runtime.symbols import Symbols
 from jpegai_mobile.text import printable
 
@@ -64,14 +65,28 @@ class _Picture:
     operating_points: Sequence[str]
 
 
-def bundle_facts(bundle: Bundle, streams: Sequence[Path]) -> Facts:
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """Decodes of a picture that are compared with float32."""
+
+    picture: _Picture
+    operating_point: str
+    precisions: Sequence[str]
+
+
+def bundle_facts(bundle: Bundle, streams: Sequence[Path], listener: Listener | None = None) -> Facts:
     """Look into a bundle; `streams` are code streams to compare decodes on, else symbols are drawn.
 
-    Raises BundleError when a file of the bundle is damaged, OSError or ConversionError, naming it, for a stream that
-    cannot be read or decoded.
+    `listener` is told of every TFLite network that was run, and of every decode that was compared. Raises BundleError
+    when a file of the bundle is damaged, OSError or ConversionError, naming it, for a stream that cannot be read or
+    decoded.
     """
     pictures = list(_pictures(bundle, streams)) if EXACT in bundle.precisions() else []
-    files, quality = list(_files(bundle, pictures)), list(_quality(bundle, pictures))
+    comparisons, keys = list(_comparisons(bundle, pictures)), _known_networks(bundle)
+    runs = sum(key.target == "tflite" for key in keys.values())
+    decodes = sum(len(comparison.precisions) for comparison in comparisons)
+    advance = Progress(runs + decodes, listener).advance
+    files, quality = list(_files(bundle, keys, pictures, advance)), list(_quality(bundle, comparisons, advance))
     notes = []
     if not quality:
         notes.append("nothing was compared: that takes a decoder's TFLite networks in float32 and in another precision")
@@ -80,28 +95,43 @@ def bundle_facts(bundle: Bundle, streams: Sequence[Path]) -> Facts:
     return {"files": files, "stages": list(_stages(bundle)), "quality": quality, "notes": notes}
 
 
-def _files(bundle: Bundle, pictures: Sequence[_Picture]) -> Iterator[Facts]:
-    """One entry per file, largest first; of networks what they cost and how well they keep their tensors."""
-    manifest = bundle.manifest
+def _known_networks(bundle: Bundle) -> dict[str, NetworkKey]:
+    """File or package -> the first network of the catalogue that it stands for."""
     keys: dict[str, NetworkKey] = {}
-    for each, name in manifest.networks.items():
-        if each.target == "tflite" and _topology(each) in BUILDERS:
-            keys.setdefault(name, each)
+    for key, name in bundle.manifest.networks.items():
+        if _topology(key) in BUILDERS:
+            keys.setdefault(name, key)
+    return keys
+
+
+def _files(
+    bundle: Bundle, keys: dict[str, NetworkKey], pictures: Sequence[_Picture], advance: Advance
+) -> Iterator[Facts]:
+    """One entry per file or package, largest first; of networks what they cost and how well they keep their tensors."""
     # All of them first, so that a damaged one is named before the quality of another is found with its help.
-    delegates = {name: _delegates(bundle, key) for name, key in keys.items()}
-    for name, record in sorted(manifest.files.items(), key=lambda item: -item[1].bytes):
-        entry: Facts = {"file": name, "bytes": record.bytes}
+    delegates = {name: _delegates(bundle, key) for name, key in keys.items() if key.target == "tflite"}
+    for name, size in sorted(_sizes(bundle.manifest).items(), key=lambda item: -item[1]):
+        entry: Facts = {"file": name, "bytes": size}
         if name in keys:
             graph = build(*_topology(keys[name]))
             entry |= {
-                "recipe": printable(manifest.recipes.get(name, "")),
+                "recipe": printable(bundle.manifest.recipes.get(name, "")),
                 "parameters": parameter_count(graph),
                 "kmac_per_sample": round(kmac_per_sample(graph), 3),
                 "activation_bytes": {patch: activation_bytes(graph, (patch, patch)) for patch in PATCHES},
-                "delegates": delegates[name],
-                "tensors": _tensor_quality(bundle, keys[name], pictures),
             }
+        if name in delegates:
+            entry |= {"delegates": delegates[name], "tensors": _tensor_quality(bundle, keys[name], pictures)}
+            advance(1)
         yield entry
+
+
+def _sizes(manifest: Manifest) -> dict[str, int]:
+    """Bytes of every file, those of a Core ML package as one."""
+    packages = {name: manifest.files_in(name) for key, name in manifest.networks.items() if key.target == "coreml"}
+    inside = {name for names in packages.values() for name in names}
+    sizes = {name: record.bytes for name, record in manifest.files.items() if name not in inside}
+    return sizes | {name: sum(manifest.files[each].bytes for each in names) for name, names in packages.items()}
 
 
 def _stages(bundle: Bundle) -> Iterator[Facts]:
@@ -118,8 +148,8 @@ def _stages(bundle: Bundle) -> Iterator[Facts]:
         yield {"operating_point": point, "stages": stages, "total": total, "standard": STANDARD_KMAC[point]}
 
 
-def _quality(bundle: Bundle, pictures: Sequence[_Picture]) -> Iterator[Facts]:
-    """Planes of every precision against float32."""
+def _comparisons(bundle: Bundle, pictures: Sequence[_Picture]) -> Iterator[_Comparison]:
+    """What there is to compare: pictures at their operating points in every complete precision but float32."""
     for picture in pictures:
         model = picture.symbols.picture.model_id
         for point in bundle.operating_points():
@@ -128,20 +158,27 @@ def _quality(bundle: Bundle, pictures: Sequence[_Picture]) -> Iterator[Facts]:
                 for precision in bundle.precisions()
                 if precision != EXACT and _is_complete(bundle, model, point, precision)
             ]
-            if point not in picture.operating_points or not precisions:
-                continue
-            exact = _planes(bundle, picture, point, EXACT)
-            for precision in precisions:
-                difference = _planes(bundle, picture, point, precision) - exact
-                yield {
-                    "picture": picture.name,
-                    "model": model,
-                    "bits_per_sample": picture.bits_per_sample,
-                    "operating_point": point,
-                    "precision": precision,
-                    "db": _decibel(255.0**2, float(np.mean(np.square(difference, dtype=np.float64)))),
-                    "histogram": _histogram(difference),
-                }
+            if point in picture.operating_points and precisions:
+                yield _Comparison(picture, point, precisions)
+
+
+def _quality(bundle: Bundle, comparisons: Sequence[_Comparison], advance: Advance) -> Iterator[Facts]:
+    """Planes of every precision against float32."""
+    for comparison in comparisons:
+        picture, point = comparison.picture, comparison.operating_point
+        exact = _planes(bundle, picture, point, EXACT)
+        for precision in comparison.precisions:
+            difference = _planes(bundle, picture, point, precision) - exact
+            advance(1)
+            yield {
+                "picture": picture.name,
+                "model": picture.symbols.picture.model_id,
+                "bits_per_sample": picture.bits_per_sample,
+                "operating_point": point,
+                "precision": precision,
+                "db": _decibel(255.0**2, float(np.mean(np.square(difference, dtype=np.float64)))),
+                "histogram": _histogram(difference),
+            }
 
 
 def _pictures(bundle: Bundle, streams: Sequence[Path]) -> Iterator[_Picture]:

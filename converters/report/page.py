@@ -52,13 +52,14 @@ def _files(facts: Facts) -> Iterator[str]:
     rows = [
         [
             entry["file"], entry["recipe"], f"{entry['parameters']:,}", str(entry["kmac_per_sample"]),
-            delegation(entry), *(f"{entry['activation_bytes'][patch] / 2**20:.1f}" for patch in patches),
+            delegation(entry) if "delegates" in entry else "\N{EN DASH}",
+            *(f"{entry['activation_bytes'][patch] / 2**20:.1f}" for patch in patches),
         ]
         for entry in networks
     ]  # fmt: skip
     yield "<h2>Networks</h2>"
     yield _table([*header, *(f"MiB at {patch} px" for patch in patches)], rows, text_columns=(1,))
-    yield "<p>Memory: float32 activations alive at once in a square patch; int8 tensors take a quarter.</p>"
+    yield "<p>Memory: float32 activations alive at once in a square patch; float16 takes half, int8 a quarter.</p>"
 
 
 def _stages(facts: Facts) -> Iterator[str]:

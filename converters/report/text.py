@@ -19,11 +19,12 @@ def _lines(facts: Facts) -> Iterator[str]:
     for entry in facts["files"]:
         yield f"{entry['bytes']:>12,}  {entry['file']}"
         if "recipe" in entry:
+            runs = f"{delegation(entry)}; " if "delegates" in entry else ""
             memory = ", ".join(
                 f"{size / 2**20:.1f} MiB at {patch}" for patch, size in entry["activation_bytes"].items()
             )
             yield f"{'':14}{entry['recipe']}; {entry['parameters']:,} parameters, {entry['kmac_per_sample']} kMAC/px"
-            yield f"{'':14}{delegation(entry)}; float32 activations {memory}"
+            yield f"{'':14}{runs}float32 activations {memory}"
         for tensor in entry.get("tensors", [])[:WORST_TENSORS]:
             if tensor["sqnr_db"] is not None:
                 yield f"{'':14}{decibel(tensor['sqnr_db']):>8}  {tensor['tensor']}"
@@ -51,7 +52,7 @@ def decibel(value: float | None) -> str:
 
 
 def delegation(entry: Facts) -> str:
-    """The delegates of a network in words."""
+    """The delegates of a TFLite network in words."""
     count = entry["delegates"]["count"]
     outside = "" if entry["delegates"]["whole_network"] else ", and operators outside of them"
     return f"{count} delegate{'s' if count != 1 else ''}{outside}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -20,10 +20,12 @@ from ..runtime.decoder import DEFAULT_THREADS, NUM_THREADS, DecodeOptions, Decod
 from ..runtime.default_bundle import open_bundle
 from ..runtime.manifest import PRECISIONS
 from ..runtime.memory_budget import NO_LIMIT
+from ..runtime.progress import Advance, Progress
 from ..text import printable
 from .files import read_input
 from .program import UsageError, check_folder_of
-from .usage import add_bundle, add_parser, memory_limit, positive, whole_number
+from .progress_bar import progress_bar
+from .usage import add_bundle, add_max_samples, add_parser, memory_limit, positive, whole_number
 
 EXAMPLES = """examples:
   jpegai bench photo.jai --bundle model
@@ -76,6 +78,7 @@ def add_command(commands: Any) -> None:
         help="default 2",
     )
     parser.add_argument("--memory-limit", type=memory_limit, metavar="SIZE", help="as for `jpegai decode`")
+    add_max_samples(parser)
     parser.add_argument("--rounds", type=positive, default=DEFAULT_ROUNDS, metavar="N", help="default %(default)s")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT.tsv", help="where the table goes (default: stdout)")
     parser.set_defaults(run=run)
@@ -102,10 +105,13 @@ def run(options: argparse.Namespace) -> None:
     if options.output:
         _check_output(options.output)
     rows = []
-    with open_bundle(options.bundle) as bundle:
+    with open_bundle(options.bundle) as bundle, progress_bar("measuring") as bar:
+        choices = _choices(bundle, options)
+        decodes = len(choices) * (1 + options.rounds + FIRST_DECODES)
+        progress = Progress(len(options.inputs) * decodes, bar)
         for path in options.inputs:
             options.input = path  # `main` names it in errors
-            rows += _measured_rows(path, bundle, options)
+            rows += _measured_rows(path, bundle, choices, options, progress.advance)
     if options.output:
         write_result(options.output, HEADER, rows, "jpegai " + " ".join(sys.argv[1:]))
     else:
@@ -122,10 +128,11 @@ def _check_output(path: Path) -> None:
     check_folder_of(path)
 
 
-def _measured_rows(path: str, bundle: Bundle, options: argparse.Namespace) -> list[tuple[str, ...]]:
-    """The rows of one stream."""
+def _measured_rows(
+    path: str, bundle: Bundle, choices: Sequence[DecodeOptions], options: argparse.Namespace, advance: Advance
+) -> list[tuple[str, ...]]:
+    """The rows of one stream; `advance` is told of every decode."""
     data = read_input(path)
-    choices = _choices(bundle, options)
     decoders = [Decoder(bundle) for _ in choices]  # each keeps the networks of one choice
     clocks: list[list[StageClock]] = [[] for _ in choices]
     for one_round in range(1 + options.rounds):
@@ -133,18 +140,23 @@ def _measured_rows(path: str, bundle: Bundle, options: argparse.Namespace) -> li
             clock = decode_to_nowhere(decoder, data, choice)
             if one_round:  # the first one warms up
                 measured.append(clock)
+            advance(1)
     rows = []
     for decoder, choice, measured in zip(decoders, choices, clocks, strict=True):
         labels = _labels(path, data, decoder, choice)
         rows += [(*labels, *each.cells()) for each in _stage_times(measured)]
-        rows += [(*labels, *each.cells()) for each in _first_decodes(path, options.bundle, choice)]
+        rows += [(*labels, *each.cells()) for each in _first_decodes(path, options.bundle, choice, advance)]
     return rows
 
 
 def _choices(bundle: Bundle, options: argparse.Namespace) -> list[DecodeOptions]:
     return [
         DecodeOptions(
-            operating_point=point, precision=precision, num_threads=threads, memory_limit=options.memory_limit
+            operating_point=point,
+            precision=precision,
+            num_threads=threads,
+            max_samples=options.max_samples,
+            memory_limit=options.memory_limit,
         )
         for point in options.operating_point
         for precision in options.precision or bundle.precisions()
@@ -170,8 +182,11 @@ def _stage_times(clocks: list[StageClock]) -> Iterator[Measurement]:
             yield Measurement(stage, "ms", [1000 * clock.seconds[stage] for clock in clocks])
 
 
-def _first_decodes(path: str, bundle: str | None, choice: DecodeOptions) -> Iterator[Measurement]:
-    runs = [first_decode(path, bundle, choice) for _ in range(FIRST_DECODES)]
+def _first_decodes(path: str, bundle: str | None, choice: DecodeOptions, advance: Advance) -> Iterator[Measurement]:
+    runs = []
+    for _ in range(FIRST_DECODES):
+        runs.append(first_decode(path, bundle, choice))
+        advance(1)
     yield Measurement("first decode", "ms", [1000 * each.seconds for each in runs])
     yield Measurement("peak memory", "MB", [each.peak / 1e6 for each in runs])
     yield Measurement("idle interpreter", "MB", [each.idle / 1e6 for each in runs])

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from ..codestream.components import LATENT_GRID
-from ..codestream.picture_header import SYNTHESIS_TRANSFORMS
+from ..codestream.picture_header import CHROMA_FORMATS, SYNTHESIS_TRANSFORMS
 from ..image.output import FORMATS, YUV_FORMAT, OutputFormatError, format_of, open_writer
 from ..image.rgb_files import HELD_BYTES
 from ..runtime.decoder import DEFAULT_THREADS, NUM_THREADS, DecodeOptions, Decoder, Output
@@ -19,7 +19,7 @@ from ..runtime.view import View
 from .files import read_input
 from .program import UsageError, wrong_usage
 from .progress_bar import progress_bar
-from .usage import add_bundle, add_parser, channel_limits, memory_limit, region, scale, whole_number
+from .usage import add_bundle, add_max_samples, add_parser, channel_limits, memory_limit, region, scale, whole_number
 
 EXAMPLES = """examples:
   jpegai decode photo.jai photo.png --bundle model
@@ -64,6 +64,7 @@ def add_command(commands: Any) -> None:
         metavar="SIZE",
         help="above the idle interpreter, such as 96MiB, or none for the fastest way (default: 64MiB if that does)",
     )
+    add_max_samples(parser)
     parser.add_argument(
         "--patch",
         type=whole_number(range(LATENT_GRID, 1 << 31)),
@@ -71,7 +72,9 @@ def add_command(commands: Any) -> None:
         help=f"largest patch that is computed at a time, in samples, at least {LATENT_GRID}",
     )
     parser.add_argument("--no-filters", action="store_true", help="leave the post-filters out")
-    parser.add_argument("--allow-partial", action="store_true", help="decode although independent regions are missing")
+    parser.add_argument(
+        "--allow-partial", action="store_true", help="decode although independent regions are missing or cut off"
+    )
     parser.add_argument("--stats", action="store_true", help="print time and choices on stderr")
     parser.set_defaults(run=run)
 
@@ -105,12 +108,19 @@ def output_of(file_format: str, factor: int) -> Output:
 
 def _view(options: argparse.Namespace, reconstruction: Reconstruction, file_format: str) -> View:
     picture = reconstruction.stream.picture
-    view = View(options.region, options.scale)
+    is_yuv = file_format == YUV_FORMAT
+    view = View(options.region, options.scale, planar=is_yuv)
     if not view.fits(picture):
         height, width = picture.display_size
         raise UsageError(f"--region reaches outside of the picture of {width} x {height}")
-    if view != View() and file_format == YUV_FORMAT:
-        raise UsageError("--region and --scale give RGB samples, not yuv")
+    if is_yuv and options.scale != 1:
+        raise UsageError("--scale gives RGB samples, not yuv")
+    if is_yuv and not view.on_chroma_grid(picture):
+        chroma = CHROMA_FORMATS[picture.source_subsampling]
+        raise UsageError(
+            f"--region cuts through chroma samples, which are {chroma}: in yuv its offsets are even where chroma is "
+            "subsampled, and so are its sizes unless they reach the edge of the picture"
+        )
     return view
 
 
@@ -131,6 +141,7 @@ def _decode_options(options: argparse.Namespace) -> DecodeOptions:
             max_channels=options.max_channels,
             filters=not options.no_filters,
             allow_partial=options.allow_partial,
+            max_samples=options.max_samples,
             memory_limit=options.memory_limit,
             patch=None if options.patch is None else (options.patch // LATENT_GRID,) * 2,
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..version import __version__
 from . import bench, decode, encode, info, trace
 from .program import Parser, run_program, stream_named
+from .usage import max_samples_named
 
 COMMANDS = (info, decode, encode, trace, bench)
 
@@ -33,6 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    with stream_named(lambda: options.input):  # `bench` has several, one after the other
+    with stream_named(lambda: options.input), max_samples_named():  # `bench` has several, one after the other
         options.run(options)
     return 0

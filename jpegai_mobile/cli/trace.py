@@ -17,7 +17,7 @@ from ..runtime.decoder import DecodeOptions, Decoder
 from ..runtime.default_bundle import open_bundle
 from ..runtime.entropy_engine import ENGINES, EntropyOptions, run_entropy_stage
 from .files import read_input
-from .usage import add_bundle, add_parser
+from .usage import add_bundle, add_max_samples, add_parser
 
 EXAMPLES = """examples:
   jpegai trace photo.jai photo.npz --bundle model.jaib
@@ -45,6 +45,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--latents", action="store_true", help="also psi and the latents (float32)")
     parser.add_argument("--planes", action="store_true", help="also the planes before filters (float32, 0..255)")
+    add_max_samples(parser)
     parser.set_defaults(run=run)
 
 
@@ -60,9 +61,11 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _trace(data: bytes, bundle: Bundle, options: argparse.Namespace) -> dict[str, NDArray[Any]]:
-    model = bundle.entropy_model_bytes(read_code_stream(data).picture.model_id)
-    arrays: dict[str, NDArray[Any]] = dict(run_entropy_stage(data, model, EntropyOptions(options.engine)).named())
+    model = bundle.entropy_model_bytes(read_code_stream(data, max_samples=options.max_samples).picture.model_id)
+    entropy = EntropyOptions(options.engine, max_samples=options.max_samples)
+    arrays: dict[str, NDArray[Any]] = dict(run_entropy_stage(data, model, entropy).named())
     if options.latents or options.planes:
-        reconstruction = Decoder(bundle).reconstruct(data, DecodeOptions(engine=options.engine))
+        choices = DecodeOptions(engine=options.engine, max_samples=options.max_samples)
+        reconstruction = Decoder(bundle).reconstruct(data, choices)
         arrays |= reconstruction.float_arrays(options.latents, options.planes)
     return arrays

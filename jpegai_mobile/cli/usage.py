@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from ..codestream.stream import ANY_SAMPLES, DEFAULT_MAX_SAMPLES
 from ..codestream.tiling import Rectangle
+from ..errors import LimitExceeded
 from ..image.scaling import FACTORS
 from ..runtime.memory_budget import NO_LIMIT
 
@@ -30,6 +33,26 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bundle", metavar="B", help="model bundle, a folder or a zip (default: $JPEGAI_BUNDLE, else the package's)"
     )
+
+
+def add_max_samples(parser: argparse.ArgumentParser) -> None:
+    """The option that raises or lowers the ceiling on samples."""
+    parser.add_argument(
+        "--max-samples",
+        type=whole_number(range(1, ANY_SAMPLES + 1)),
+        default=DEFAULT_MAX_SAMPLES,
+        metavar="N",
+        help="refuse pictures with more luma samples than this (default: %(default)s)",
+    )
+
+
+@contextmanager
+def max_samples_named() -> Iterator[None]:
+    """Where the ceiling on samples is too low, the error names the option that raises it."""
+    try:
+        yield
+    except LimitExceeded as error:
+        raise LimitExceeded(str(error).replace("(max_samples)", "(--max-samples)")) from error
 
 
 def channel_limits(text: str) -> tuple[int, int]:

@@ -16,6 +16,8 @@ class BitReader:
         self._place = place
         self._position = 8 * start
         self._end = 8 * (len(data) if end is None else end)
+        self.cut = False
+        """Whether something was asked for that lies behind the end."""
 
     @property
     def byte_position(self) -> int:
@@ -31,6 +33,7 @@ class BitReader:
         """The next `bits` bits as an unsigned number; raises InvalidStream past the end."""
         end = self._position + bits
         if end > self._end:
+            self.cut = True
             raise InvalidStream(f"{self._place}: ends inside a field (byte {self._end // 8})")
         window = int.from_bytes(self._data[self._position // 8 : (end + 7) // 8], "big")
         self._position = end

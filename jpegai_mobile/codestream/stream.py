@@ -19,6 +19,8 @@ from .tool_header import ToolHeader, read_tool_header, write_tool_header
 
 DEFAULT_MAX_SAMPLES = 1 << 27
 """Default ceiling on coded luma samples (134 million): judged before anything is allocated."""
+ANY_SAMPLES = 1 << 62
+"""A ceiling above what headers can announce."""
 
 RESIDUAL_MARKERS = {Component.LUMA: Marker.SORP, Component.CHROMA: Marker.SORS}
 
@@ -42,21 +44,26 @@ class CodeStream:
 
 
 def read_code_stream(
-    data: bytes, *, max_samples: int = DEFAULT_MAX_SAMPLES, allow_missing_regions: bool = False
+    data: bytes,
+    *,
+    max_samples: int = DEFAULT_MAX_SAMPLES,
+    allow_missing_regions: bool = False,
+    allow_cut: bool = False,
 ) -> CodeStream:
     """Parse a code stream without decoding any symbol.
 
     Raises InvalidStream (broken syntax, with the place), Unsupported (a reserved value, named) or
     LimitExceeded (more than `max_samples` coded luma samples). With `allow_missing_regions` independent regions
-    may be absent.
+    may be absent; with `allow_cut` the data may end where all is there but some of them (see `read_segments`).
     """
-    segments = read_segments(data)
+    segments = read_segments(data, allow_cut=allow_cut)
     if not segments or segments[0].marker != Marker.PIH:
         raise InvalidStream("the first segment is not the picture header PIH (byte 2)")
     picture, picture_fields = read_picture_header(segments[0].payload)
     if picture.width * picture.height > max_samples:
         raise LimitExceeded(
-            f"picture of {picture.width} x {picture.height} samples is above the limit of {max_samples} samples"
+            f"picture of {picture.width} x {picture.height} samples is above the limit of {max_samples} samples "
+            "(max_samples)"
         )
     by_marker = _collect(segments, picture)
     tools, tool_fields = ToolHeader(), list[Field]()  # all tools off

@@ -42,7 +42,7 @@ class DecodeOptions:
     filters: bool = True
     """Whether the post-filters of the stream are applied."""
     allow_partial: bool = False
-    """Whether independent regions may be missing."""
+    """Whether independent regions may be missing, those that the end of a cut stream lacks among them."""
     max_samples: int = DEFAULT_MAX_SAMPLES
     patch: tuple[int, int] | None = None
     """Largest (rows, columns) of latents in one run of the synthesis; None lets the memory limit decide."""
@@ -138,7 +138,12 @@ class Decoder:
         Raises InvalidStream, Unsupported, LimitExceeded or BundleError, as reading the rows does.
         """
         data = code_stream_of(data)
-        stream = read_code_stream(data, max_samples=options.max_samples, allow_missing_regions=options.allow_partial)
+        stream = read_code_stream(
+            data,
+            max_samples=options.max_samples,
+            allow_missing_regions=options.allow_partial,
+            allow_cut=options.allow_partial,
+        )
         displayed = Rectangle(0, 0, *stream.picture.display_size)
         shown = displayed if region is None else region.intersection(displayed)
         if shown.empty:

@@ -23,6 +23,7 @@ class EntropyOptions:
     max_samples: int = DEFAULT_MAX_SAMPLES
     """Ceiling on coded luma samples."""
     allow_missing_regions: bool = False
+    """Whether independent regions may be absent, those that the end of data cuts off among them."""
     skipped_regions: frozenset[int] = frozenset()
     """Independent regions that nobody will ask for: their residuals are not looked at, and are zero."""
 
@@ -45,7 +46,10 @@ def run_entropy_stage(data: bytes, model: bytes, options: EntropyOptions = DEFAU
             allow_missing_regions=options.allow_missing_regions,
         )
     stream = read_code_stream(
-        data, max_samples=options.max_samples, allow_missing_regions=options.allow_missing_regions
+        data,
+        max_samples=options.max_samples,
+        allow_missing_regions=options.allow_missing_regions,
+        allow_cut=options.allow_missing_regions,
     )
     return decode_entropy_stage(stream, EntropyModel.from_bytes(model), options.max_channels)
 

@@ -43,21 +43,39 @@ class View:
     """In displayed luma samples; None is all."""
     factor: int = 1
     """1, 2, 4 or 8: both sides are divided by it."""
+    planar: bool = False
+    """Whether a region of full size keeps the source's chroma format; it has to be `on_chroma_grid`."""
 
     def fits(self, picture: PictureHeader) -> bool:
         """Whether the region lies inside the displayed picture."""
         displayed = Rectangle(0, 0, *picture.display_size)
         return self.region is None or self.region.intersection(displayed) == self.region
 
+    def on_chroma_grid(self, picture: PictureHeader) -> bool:
+        """Whether the region holds whole chroma samples: its edges lie between them, or at the picture's."""
+        if self.region is None:
+            return True
+        vertical, horizontal = picture.source_subsampling
+        height, width = picture.display_size
+        region = self.region
+        return not (
+            region.top % vertical
+            or region.left % horizontal
+            or (region.bottom % vertical and region.bottom != height)
+            or (region.right % horizontal and region.right != width)
+        )
+
     def layout(self, picture: PictureHeader) -> PictureLayout:
         """What the view looks like to a writer; raises Unsupported for pictures that cannot be output.
 
-        A view that changes anything has chroma at luma resolution.
+        A reduced picture has chroma at luma resolution, and so has a region that is not `planar`.
         """
-        layout = PictureLayout.of(picture)
-        if self == View():
-            return layout
-        return replace(layout, size=scaled_size(self._size(picture), self.factor), subsampling=FORMAT_444)
+        layout = replace(PictureLayout.of(picture), size=scaled_size(self._size(picture), self.factor))
+        return layout if self._keeps_chroma_format else replace(layout, subsampling=FORMAT_444)
+
+    @property
+    def _keeps_chroma_format(self) -> bool:
+        return self.factor == 1 and (self.planar or self.region is None)
 
     def write(
         self, reconstruction: Reconstruction, writer: RowTarget, filters: bool = True, listener: Listener | None = None
@@ -112,8 +130,8 @@ class View:
         """
         picture = reconstruction.stream.picture
         self.layout(picture)  # refuses what cannot be output, before any work
-        if self == View():
-            yield from _output_bands(reconstruction, filters, None, listener)
+        if self._keeps_chroma_format:
+            yield from _output_bands(reconstruction, filters, self.region, listener)
             return
         scaler = BoxScaler(self._size(picture), self.factor)
         for band in self._full_size_bands(reconstruction, filters, listener):

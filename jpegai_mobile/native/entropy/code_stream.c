@@ -145,7 +145,7 @@ static jai_status find_substreams(jai_stream *stream, const jai_segments *segmen
 static jai_status read_stream(jai_stream *stream, const uint8_t *data, size_t size, const jai_options *options)
 {
     jai_segments segments;
-    JAI_TRY(jai_segments_read(&stream->pool, data, size, &segments));
+    JAI_TRY(jai_segments_read(&stream->pool, data, size, options->allow_missing_regions, &segments));
     JAI_TRY(read_headers(stream, &segments, options));
     JAI_TRY(find_substreams(stream, &segments, options));
     jai_pool_free(&stream->pool, segments.list);

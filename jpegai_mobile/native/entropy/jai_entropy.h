@@ -256,7 +256,8 @@ typedef struct jai_options {
     uint16_t max_channels[JAI_COMPONENTS]; /* residual channels to keep; those above are decoded and dropped. Rounded
                                               up to where whole channels of a region fill whole groups of four of
                                               every thread */
-    bool allow_missing_regions;            /* independent regions may be absent: their residual is zero */
+    bool allow_missing_regions;            /* independent regions may be absent, those that the end of data cuts off
+                                              among them: their residual is zero */
     uint32_t arrays;                       /* JAI_SCALE_INDEX | ...: an array that is not wanted costs no memory */
     uint8_t skipped_regions[32]; /* bit n % 8 of byte n / 8: independent region n is treated as missing, and its
                                     sub-streams are not looked at */

@@ -33,8 +33,9 @@ typedef struct jai_segments {
 const char *jai_marker_name(unsigned marker);
 
 /* Splits a code stream; JAI_INVALID_STREAM when a marker, its number or a size is wrong, or EOC is
- * missing. */
-jai_status jai_segments_read(jai_pool *pool, const uint8_t *data, size_t size, jai_segments *segments);
+ * missing. With `allow_cut` the end of data stands for EOC where it lies between segments, in a marker, or in a
+ * residual, which is left out. */
+jai_status jai_segments_read(jai_pool *pool, const uint8_t *data, size_t size, bool allow_cut, jai_segments *segments);
 
 /* The first segment with this marker, or NULL. */
 const jai_segment *jai_segments_find(const jai_segments *segments, unsigned marker);
