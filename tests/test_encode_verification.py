@@ -155,6 +155,14 @@ def test_lef_channel_is_the_best() -> None:
     assert lef_channel(luma, wanted, sigma, 1) == 6
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (66, 2)])
+def test_tiny_pictures_may_have_filters(size: tuple[int, int]) -> None:
+    """LEF does nothing there, and is not tried."""
+    data = own_encoder().encode(random_picture(*size, 3), EncodeOptions(quality=40, post_filters=True)).data
+    assert "LEF" not in read_code_stream(data).tools.filters
+    assert own_decoder().decode(data).planes.size == size
+
+
 def test_filters_that_cost_too_much_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verification, "DECIBELS_PER_DOUBLING", 1e6)
     plain, filtered = (

@@ -87,7 +87,7 @@ class Verification:
 
         best = attempt(stream.tools)
         for tools_with in (efe_linear, efe_nonlinear, lef):
-            best = max(best, *map(attempt, tools_with(best)), key=lambda result: result.worth)
+            best = max([best, *map(attempt, tools_with(best))], key=lambda result: result.worth)
         return best.stream
 
     def _decoded(self, data: bytes) -> Planes:
