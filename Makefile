@@ -50,7 +50,7 @@ bench: $(INSTALLED)
 	@mkdir -p $(OUT)
 	$(BIN)/jpegai-convert weights/own_model1.zip -o $(OUT)/own.bundle --precision float32,int8 --calibration weights/calibration
 	$(BIN)/python -m benchmarks.big_streams examples/kodim07.jai $(OUT)/own.bundle $(OUT)/kodim07_1024x1024.jai 1024 1024
-	$(BIN)/python -m benchmarks.big_streams examples/kodim07.jai $(OUT)/own.bundle $(OUT)/kodim07_4000x3000.jai 4000 3000
+	$(BIN)/python -m benchmarks.big_streams examples/kodim07.jai $(OUT)/own.bundle $(OUT)/kodim07_2096x1400.jai 2096 1400
 	$(BIN)/jpegai bench $(OUT)/kodim07_*.jai --bundle $(OUT)/own.bundle --operating-point sop,bop --threads 1,2 -o $(OUT)/bench.tsv
 	@cat $(OUT)/bench.tsv
 
