@@ -12,7 +12,7 @@ import jpegai_mobile
 from jpegai_mobile import DecodeOptions, Decoder, InvalidStream, Unsupported, open_bundle
 from jpegai_mobile.cli.main import main
 from jpegai_mobile.codestream.components import LATENT_GRID, Component
-from jpegai_mobile.codestream.segments import Marker, Segment, read_segments, write_segments
+from jpegai_mobile.codestream.segments import RESIDUALS, Segment, read_segments, write_segments
 from jpegai_mobile.codestream.stream import read_code_stream, write_code_stream
 from jpegai_mobile.codestream.tiling import Rectangle, region_grid
 from jpegai_mobile.encoder.options import EncodeOptions
@@ -26,7 +26,6 @@ from .vectors import DATA, needs_conformance, stream_folder
 
 INDEPENDENT = "indreg_rvs_threads2_700x530"
 DEPENDENT = "depreg_threads4_640x392"
-RESIDUALS = (Marker.SORP, Marker.SORS)
 
 
 def _data(name: str) -> bytes:

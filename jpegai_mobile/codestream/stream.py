@@ -13,7 +13,7 @@ from .rendering_information import (
     read_rendering_information,
     write_rendering_information,
 )
-from .segments import Marker, Segment, read_segments, write_segments
+from .segments import RESIDUALS, Marker, Segment, read_segments, write_segments
 from .substreams import SubStream, join_regions, split_regions
 from .tool_header import ToolHeader, read_tool_header, write_tool_header
 
@@ -21,8 +21,6 @@ DEFAULT_MAX_SAMPLES = 1 << 27
 """Default ceiling on coded luma samples (134 million): judged before anything is allocated."""
 ANY_SAMPLES = 1 << 62
 """A ceiling above what headers can announce."""
-
-RESIDUAL_MARKERS = {Component.LUMA: Marker.SORP, Component.CHROMA: Marker.SORS}
 
 
 @dataclass
@@ -134,7 +132,7 @@ def _residuals(
     by_marker: dict[Marker, list[Segment]], picture: PictureHeader, component: Component, allow_missing: bool
 ) -> list[SubStream | None]:
     """The residual sub-stream of every region of a component."""
-    marker = RESIDUAL_MARKERS[component]
+    marker = RESIDUALS[component]
     rows, columns = picture.region_counts
     if not picture.independent_regions:
         return list(split_regions(_sub_stream(_required(by_marker, marker)), rows * columns))
@@ -150,7 +148,7 @@ def _residuals(
 
 
 def _residual_segments(picture: PictureHeader, component: Component, regions: list[SubStream | None]) -> list[Segment]:
-    marker = RESIDUAL_MARKERS[component]
+    marker = RESIDUALS[component]
     present = {number: region.payload for number, region in enumerate(regions) if region is not None}
     if picture.independent_regions:
         return [Segment(marker, bytes([number]) + payload) for number, payload in present.items()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from ..codestream.tool_header import (
     EfeNonlinearPlane,
 )
 from ..filters.efe_linear import CENTRE, SPLITS, interpolation_kernel, is_interpolated, padded_phase, split_regions
-from ..filters.efe_nonlinear import LUMA_UNIT, SEGMENTS, knots
+from ..filters.efe_nonlinear import LUMA_UNIT, SEGMENTS, curve_tiles, knots
 from ..filters.lef import GAINS, THRESHOLDS, blurred, nearest_latents
 from ..filters.weights import LARGEST_CODE, weight_codes
 from ..image.planes import Plane, Planes
@@ -46,20 +47,30 @@ def efe_linear_headers(decoded: Planes, source: Planes, picture: PictureHeader) 
     means = [round(float(plane.mean()) * MEAN_UNIT) for plane in (decoded.u, decoded.v)]
     for side, splits in KERNELS:
         for split in splits:
-            u, v = (
-                weight_codes(_kernels(decoded.y, plane, target, mean / MEAN_UNIT, side, split, picture))
-                for plane, target, mean in zip((decoded.u, decoded.v), (source.u, source.v), means, strict=True)
+            taps = np.stack(
+                [
+                    _kernels(decoded.y, plane, target, mean / MEAN_UNIT, side, split, picture)
+                    for plane, target, mean in zip((decoded.u, decoded.v), (source.u, source.v), means, strict=True)
+                ]
             )
-            lowest, span = _symbols(u, v)
-            if 0 <= lowest <= lowest + span <= LARGEST_CODE:
-                planes = _plane_header(u - lowest, side, split), _plane_header(v - lowest, side, split)
-                yield EfeLinearHeader(means, EfeLinearSet(), EfeLinearSet(planes, lowest, span))
+            if coded := _coded(taps):
+                u, v = (_plane_header(codes, side, split) for codes in coded.codes)
+                yield EfeLinearHeader(means, EfeLinearSet(), EfeLinearSet((u, v), coded.min_symbol, coded.max_symbol))
 
 
-def _symbols(*codes: NDArray[np.int64]) -> tuple[int, int]:
-    """minSymbol and maxSymbol of codes."""
-    lowest, highest = min(int(part.min()) for part in codes), max(int(part.max()) for part in codes)
-    return lowest, highest - lowest
+class _Coded(NamedTuple):
+    """Weights as headers hold them."""
+
+    codes: NDArray[np.int64]
+    min_symbol: int
+    max_symbol: int
+
+
+def _coded(weights: NDArray[np.float64]) -> _Coded | None:
+    """The nearest codes of weights [plane, ...], None where one of them cannot be coded."""
+    codes = weight_codes(weights)
+    lowest, highest = int(codes.min()), int(codes.max())
+    return _Coded(codes - lowest, lowest, highest - lowest) if lowest >= 0 and highest <= LARGEST_CODE else None
 
 
 def _plane_header(codes: NDArray[np.int64], side: int, split: int) -> EfeLinearPlane:
@@ -136,31 +147,26 @@ def efe_nonlinear_headers(decoded: Planes, source: Planes, picture: PictureHeade
     rows, columns = luma.shape
     for count in TILES_A_SIDE:
         height, width = -(-rows // count), -(-columns // count)
-        tiles = [
-            Rectangle(top, left, min(top + height, rows), min(left + width, columns))
-            for top, left in product(range(0, rows, height), range(0, columns, width))
-        ]
+        tiles = list(curve_tiles(luma.shape, (height, width)))
         limits = [_luma_limits(luma[tile.slices]) for tile in tiles]
-        u, v = (
-            weight_codes(np.stack([_curve(plane, target, luma, *place) for place in zip(tiles, limits, strict=True)]))
-            for plane, target in ((decoded.u, source.u), (decoded.v, source.v))
+        curves = np.array(
+            [
+                [_curve(plane, target, luma, *place) for place in zip(tiles, limits, strict=True)]
+                for plane, target in ((decoded.u, source.u), (decoded.v, source.v))
+            ]
         )
-        lowest, span = _symbols(u, v)
-        if 0 <= lowest <= lowest + span <= LARGEST_CODE:
+        if coded := _coded(curves):
+            u, v = (EfeNonlinearPlane(1, codes.size, codes.ravel().tolist()) for codes in coded.codes)
             yield EfeNonlinearHeader(
-                lowest,
-                span,
-                planes=(_curves_header(u - lowest), _curves_header(v - lowest)),
+                coded.min_symbol,
+                coded.max_symbol,
+                planes=(u, v),
                 nonlinearW=width,
                 nonlinearH=height,
                 numTiles=len(tiles),
                 minLuma=[minimum for minimum, _ in limits],
                 maxLuma=[maximum for _, maximum in limits],
             )
-
-
-def _curves_header(codes: NDArray[np.int64]) -> EfeNonlinearPlane:
-    return EfeNonlinearPlane(1, codes.size, codes.ravel().tolist())
 
 
 def _luma_limits(luma: Plane) -> tuple[int, int]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..codestream.picture_header import PictureHeader
+from ..codestream.tiling import Rectangle
 from ..codestream.tool_header import EfeNonlinearHeader
 from ..errors import InvalidStream
-from ..image.planes import Plane, Planes
+from ..image.planes import Plane, Planes, Size
 from .weights import dequantised_weights
 
 PLACE = "tool header: EFE non-linear"
@@ -54,18 +56,24 @@ def efe_nonlinear(
 def _corrected(plane: Plane, luma: Plane, header: EfeNonlinearHeader, weights: NDArray[np.float32]) -> Plane:
     if not header.nonlinearW or not header.nonlinearH:
         raise InvalidStream(f"{PLACE}: tiles of {header.nonlinearW} x {header.nonlinearH} samples")
-    tops, lefts = range(0, plane.shape[0], header.nonlinearH), range(0, plane.shape[1], header.nonlinearW)
-    count = len(tops) * len(lefts)
+    tile_size = header.nonlinearH, header.nonlinearW
+    count = math.prod(-(-length // side) for length, side in zip(plane.shape, tile_size, strict=True))
     if header.numTiles != count:
         raise InvalidStream(f"{PLACE}: numTiles is {header.numTiles}, the picture has {count}")
     if len(weights) != SEGMENTS * count:
         raise InvalidStream(f"{PLACE}: candNum is {len(weights)}, {count} tiles need {SEGMENTS} each")
     corrected = np.empty_like(plane)
     per_tile = zip(header.minLuma, header.maxLuma, weights.reshape(-1, SEGMENTS), strict=True)
-    for (top, left), (minimum, maximum, tile_weights) in zip(product(tops, lefts), per_tile, strict=True):
-        tile = slice(top, top + header.nonlinearH), slice(left, left + header.nonlinearW)
-        corrected[tile] = _curve(plane[tile], luma[tile], minimum, maximum, tile_weights)
+    for tile, (minimum, maximum, tile_weights) in zip(curve_tiles(plane.shape, tile_size), per_tile, strict=True):
+        part = tile.slices
+        corrected[part] = _curve(plane[part], luma[part], minimum, maximum, tile_weights)
     return corrected
+
+
+def curve_tiles(size: tuple[int, ...], tile: Size) -> Iterator[Rectangle]:
+    """The tiles of chroma planes of `size` in raster order, the last ones of both directions cut off."""
+    for top, left in product(range(0, size[0], tile[0]), range(0, size[1], tile[1])):
+        yield Rectangle(top, left, min(top + tile[0], size[0]), min(left + tile[1], size[1]))
 
 
 def knots(min_luma: int, max_luma: int) -> NDArray[np.float32]:
