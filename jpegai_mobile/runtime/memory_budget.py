@@ -32,7 +32,7 @@ DEFAULT_LIMIT = 64 * MEBI
 """What a decode keeps to, where it can, when nobody says how much memory there is."""
 NO_LIMIT = 1 << 62
 """More than any machine has: the fastest way of decoding."""
-FIXED = 12 * MEBI
+FIXED = 11 * MEBI
 """Runtime libraries and Python objects that a first decode brings in."""
 STREAM_COPIES = 4.5
 """The code stream, and its symbols without zeros (two bytes each)."""
@@ -53,7 +53,7 @@ PART_BYTES = 24
 ARENA_FACTOR = {"sop": 1.75, "bop": 1.4, "hop": 1.3}
 """What the float synthesis networks compute in, relative to the tensors that are alive at once."""
 ELEMENT_SIZE = {
-    ("sop", "int8"): 0.65,
+    ("sop", "int8"): 0.72,
     ("bop", "int8"): 0.46,
     ("sop", "int8mixed"): 0.85,
     ("bop", "int8mixed"): 0.85,
