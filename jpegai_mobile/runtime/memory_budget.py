@@ -23,6 +23,7 @@ from ..networks.measure import activation_bytes
 from .bundle import PreparedBytes
 from .latent_source import LatentParts, holds_all_latents
 from .latents import KEPT_PSI_ROWS
+from .manifest import PRECISIONS
 from .patches import Band, last_latent_row, plan_bands
 from .reconstruction import EICCI_WINDOW, streams_rows
 from .synthesis import ROWS_AT_ONCE
@@ -48,8 +49,8 @@ WHOLE_LATENT_BYTES = 12
 """Latents and psi of a whole picture, per luma sample."""
 PART_MARGIN = 28
 """Latents around a part of a strip that the hyper decoder sees."""
-PART_BYTES = 24
-"""What the hyper decoder and the context model compute in, per luma sample of a part with its margin."""
+PART_BYTES = dict.fromkeys(PRECISIONS, 23.5) | {"int8mixed": 24.5}
+"""What the hyper decoder and the context model compute in, per luma sample of a part with its margin, by precision."""
 ARENA_FACTOR = {"sop": 1.75, "bop": 1.4, "hop": 1.3}
 """What the float synthesis networks compute in, relative to the tensors that are alive at once."""
 ELEMENT_SIZE = {
@@ -311,7 +312,7 @@ class _Need:
         picture = self.stream.picture
         rows = min((max(way.windows.rows, way.parts.rows) + PART_MARGIN) * LATENT_GRID, picture.height)
         columns = min((min(way.parts.columns, way.windows.width) + PART_MARGIN) * LATENT_GRID, picture.width)
-        return self.networks.latents + PART_BYTES * rows * columns
+        return self.networks.latents + PART_BYTES[self.precision] * rows * columns
 
     def _synthesis_stage(self, way: _Way) -> float:
         arena = ARENA_FACTOR[self.operating_point] * ELEMENT_SIZE.get((self.operating_point, self.precision), 1.0)
