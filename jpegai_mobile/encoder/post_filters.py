@@ -36,8 +36,6 @@ TILES_A_SIDE = (1, 2)
 """Rows and columns of tiles, each with its own curves, that are tried."""
 MEAN_UNIT = 100
 """B1 is in hundredths."""
-SMALLEST = 3
-"""Rows and columns that a picture needs for LEF to do anything."""
 BAND = 128
 """Rows of a phase that are put into the equations at a time."""
 

@@ -14,6 +14,7 @@ from ..codestream.components import Component
 from ..codestream.stream import read_code_stream, write_code_stream
 from ..codestream.tool_header import ToolHeader
 from ..filters.eicci import EicciNetwork
+from ..filters.lef import SMALLEST
 from ..filters.pipeline import apply_filters
 from ..image.planes import Planes
 from ..runtime.bundle import Bundle
@@ -22,7 +23,7 @@ from ..runtime.entropy_engine import EntropyOptions, run_entropy_stage
 from .coded_planes import Picture
 from .header import LEVEL_AREAS
 from .options import EncodeOptions
-from .post_filters import SMALLEST, efe_linear_headers, efe_nonlinear_headers, lef_channel
+from .post_filters import efe_linear_headers, efe_nonlinear_headers, lef_channel
 from .quality import DECIBELS_PER_DOUBLING
 
 

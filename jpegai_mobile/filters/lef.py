@@ -13,6 +13,8 @@ GAINS = ((1.10, 1.13, 1.16), (1.07, 1.09, 1.11), (1.03, 1.04, 1.05), (1.01, 1.02
 """Gain of what the blur takes away; 1 below the first threshold."""
 BLUR_CENTRE, BLUR_NEIGHBOUR = np.float32(24 / 64), np.float32(5 / 64)
 PEAK = np.float32(255)
+SMALLEST = 3
+"""Rows and columns that a picture needs for LEF to do anything: only inner samples change."""
 
 
 def lef(luma: Plane, sigma: NDArray[np.int32], model_id: int) -> Plane:
@@ -20,7 +22,7 @@ def lef(luma: Plane, sigma: NDArray[np.int32], model_id: int) -> Plane:
     gain_of_interval = np.array((1, *GAINS[model_id]), np.float32)
     gain = gain_of_interval[np.searchsorted(THRESHOLDS[model_id], sigma, side="right")]
     sharpened = luma.copy()
-    if min(luma.shape) > 2:
+    if min(luma.shape) >= SMALLEST:
         inside = (slice(1, -1), slice(1, -1))
         smooth = blurred(luma)
         rows, columns = (nearest_latents(*lengths) for lengths in zip(gain.shape, luma.shape, strict=True))
