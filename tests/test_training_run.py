@@ -393,16 +393,14 @@ def test_export_reads_back_as_the_same_codec(picture: torch.Tensor, tmp_path: Pa
                 np.testing.assert_array_equal(second.common(name, MODEL).tensors[key], value)
 
 
-def test_a_blend_lies_between_start_and_end() -> None:
-    start, end, half = (Codec(seed) for seed in (1, 2, 2))
-    end.component("y").gain_vector[:, 0] = half.component("y").gain_vector[:, 0] = 1
-    blend(half, start, 0.5)
+def test_a_blend_adds_shares_of_what_runs_changed() -> None:
+    start, blended, first, second = (Codec(seed) for seed in (1, 1, 2, 3))
+    first.component("y").gain_vector[:, 0] = 1
+    blend(blended, [(first, 0.5), (second, 0.25)])
     key = "components.y.syntheses.bop.conv4/weight"
-    middle = (start.state_dict()[key] + end.state_dict()[key]) / 2
-    torch.testing.assert_close(half.state_dict()[key], middle)
-    assert torch.equal(half.component("y").gain_vector, end.component("y").gain_vector)
-    blend(end, start, 0.0)
-    assert torch.equal(end.state_dict()[key], start.state_dict()[key])
+    begun, one, other = (codec.state_dict()[key] for codec in (start, first, second))
+    torch.testing.assert_close(blended.state_dict()[key], begun + 0.5 * (one - begun) + 0.25 * (other - begun))
+    torch.testing.assert_close(blended.component("y").gain_vector[:, 0], torch.full((160,), 2 / 3))
 
 
 def test_evaluation_takes_packed_files(shard: Shard, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

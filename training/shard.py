@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+CROPS = "crops.npy"
 PHOTO_SUFFIXES = (".jpg", ".png")
 HELD_OUT_SHARE = 25
 """One photo in so many is held out."""
@@ -120,17 +122,20 @@ def pack(source: Path, folder: Path, crops: int, side: int, seed: int) -> None:
                 column = generator.integers(pixels.shape[1] - side + 1)
                 packed[position] = pixels[row : row + side, column : column + side]
                 position += 1
-            table.writerow((path.name, _sha256(path), "trained on", count))
+            table.writerow((path.name, sha256_of(path), "trained on", count))
         for path in photos(source, held_out=True):
-            table.writerow((path.name, _sha256(path), "held out", 0))
-    np.save(folder / "crops.npy", generator.permutation(packed))
+            table.writerow((path.name, sha256_of(path), "held out", 0))
+    part = folder / f"part_{CROPS}"
+    np.save(part, generator.permutation(packed))
+    os.replace(part, folder / CROPS)
 
 
 def _is_held_out(path: Path) -> bool:
     return hashlib.sha256(path.name.encode()).digest()[0] % HELD_OUT_SHARE == 0
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Of a file, in hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
