@@ -139,6 +139,8 @@ def test_report_says_what_the_rows_say() -> None:
     assert "| BOP float32 | JPEG 4:2:0 | -20.0 % (2; " in text
     assert "+11.1 %" in text
     assert "| BOP | 0.100 (" in text
+    assert "| decoder | metric | 0.12 to 0.25 | " in text
+    assert "| BOP float32 | PSNR-RGB | 4.16 (easy 4.16) | " in text
     assert "PSNR-HVS-M" not in text, "a metric without values has no table"
     assert "| easy | " in text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def report(rows: Sequence[Measurement]) -> str:
         parts += [steps(curves), bd_table(curves)]
     parts += [mean_table(curves, metric) for metric in METRICS]
     if curves.ours:
-        parts.append(precision_loss(curves))
+        parts += [gains(curves), precision_loss(curves)]
     if curves.ours and curves.rivals:
         parts.append(pictures_table(curves))
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
@@ -198,6 +199,26 @@ def mean_table(curves: Curves, metric: Metric) -> Iterator[str]:
         yield "Mean over pictures at equal rates; in brackets how many pictures reach the rate, where not all do.\n"
         yield from _header("bit per pixel", *map(str, RATES))
         yield from lines
+
+
+def gains(curves: Curves) -> Iterator[str]:
+    """What a higher rate brings, all along the range: a cliff would show as a small number, or one below 0."""
+    yield "### From rate to rate\n"
+    yield "What a doubling of the rate brings between neighbouring rates, dB: mean (picture that gains least).\n"
+    yield from _header("decoder", "metric", *(f"{low} to {high}" for low, high in pairwise(RATES)))
+    for codec in curves.ours:
+        for metric in (PSNR_RGB, MS_SSIM):
+            cells = []
+            for low, high in pairwise(RATES):
+                found = _finite({p: _gain(curves, codec, p, metric, low, high) for p in curves.pictures})
+                least = min(found, key=lambda picture: found[picture], default="")
+                cells.append(f"{_mean(found):.2f} ({_stem(least)} {found[least]:.2f})" if found else "-")
+            yield _row(LABELS[codec], metric.label.partition(",")[0], *cells)
+
+
+def _gain(curves: Curves, codec: str, picture: str, metric: Metric, low: float, high: float) -> float:
+    gained = curves.at(codec, picture, metric, high) - curves.at(codec, picture, metric, low)
+    return gained / math.log2(high / low)
 
 
 def precision_loss(curves: Curves) -> Iterator[str]:
