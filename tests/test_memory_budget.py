@@ -100,6 +100,19 @@ def test_the_estimate_is_near_the_measured_peak(
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (256, 192)])
+@pytest.mark.parametrize(("point", "precision"), [("bop", "float32"), ("sop", "float32"), ("bop", "int8")])
+def test_the_estimate_of_a_small_picture_is_near_the_measured_peak(
+    quantised_bundle: Path, tmp_path: Path, point: str, precision: str, width: int, height: int
+) -> None:
+    """Networks and libraries are nearly all of it."""
+    path = tmp_path / "small.jai"
+    path.write_bytes(_enlarged(PHOTO, quantised_bundle, width, height))
+    estimate, measured = _estimate_and_peak((path, quantised_bundle), point, precision, 1, 0)
+    assert 1.0 <= estimate / measured <= 1.5
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
 @pytest.mark.parametrize(
     ("precision", "mebibytes", "region"),
     [

@@ -24,7 +24,7 @@ CHUNK = 1 << 18
 SETTLED = 2.0
 """Seconds without a change after which the time of a file tells whether it changes again."""
 
-PREPARED_COPIES = {"float32": 1.9, "float16": 4.6, "int8w": 8.3, "int8mixed": 7.2, "int8": 2.6}
+PREPARED_COPIES = {"float32": 1.3, "float16": 2.6, "int8w": 8.3, "int8mixed": 7.2, "int8": 2.6}
 """Memory of a prepared network relative to its file, which need not stay in memory where it can be mapped. LiteRT keeps
 weights packed for the processor; what is stored in fewer bits than it is computed with is widened before, and kept so,
 too."""

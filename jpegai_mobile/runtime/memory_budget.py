@@ -33,7 +33,7 @@ DEFAULT_LIMIT = 64 * MEBI
 """What a decode keeps to, where it can, when nobody says how much memory there is."""
 NO_LIMIT = 1 << 62
 """More than any machine has: the fastest way of decoding."""
-FIXED = 11 * MEBI
+FIXED = 19 * MEBI // 2
 """Runtime libraries and Python objects that a first decode brings in."""
 STREAM_COPIES = 4.5
 """The code stream, and its symbols without zeros (two bytes each)."""
@@ -49,15 +49,15 @@ WHOLE_LATENT_BYTES = 12
 """Latents and psi of a whole picture, per luma sample."""
 PART_MARGIN = 28
 """Latents around a part of a strip that the hyper decoder sees."""
-PART_BYTES = dict.fromkeys(PRECISIONS, 23.5) | {"int8mixed": 24.5}
+PART_BYTES = dict.fromkeys(PRECISIONS, 23.5) | {"int8mixed": 25.5}
 """What the hyper decoder and the context model compute in, per luma sample of a part with its margin, by precision."""
 ARENA_FACTOR = {"sop": 1.75, "bop": 1.4, "hop": 1.3}
 """What the float synthesis networks compute in, relative to the tensors that are alive at once."""
 ELEMENT_SIZE = {
-    ("sop", "int8"): 0.72,
+    ("sop", "int8"): 0.75,
     ("bop", "int8"): 0.46,
-    ("sop", "int8mixed"): 0.85,
-    ("bop", "int8mixed"): 0.85,
+    ("sop", "int8mixed"): 0.88,
+    ("bop", "int8mixed"): 0.88,
 }
 """Size of synthesis activations relative to float32, by operating point and precision; 1 for others, as all of HOP."""
 WINDOW_BYTES = 24
