@@ -308,10 +308,11 @@ def test_bpp_is_hit_in_few_passes(bpp: float) -> None:
 
 @pytest.mark.parametrize(("rows", "columns"), [(64, 176), (96, 96), (120, 72)])
 def test_the_size_of_headers_is_known_to_the_search(rows: int, columns: int) -> None:
-    """Most of so small a stream is the same at every rate."""
+    """Most of so small a stream is the same at every rate; what is not jumps by some bytes of 300."""
     picture = SourcePicture(photo().samples[:rows, :columns])
     encoded = own_encoder().encode(picture, EncodeOptions(bpp=0.25))
-    assert encoded.bits_per_sample == pytest.approx(0.25, rel=TOLERANCE)
+    assert encoded.bits_per_sample == pytest.approx(0.25, rel=0.03)
+    assert bool(encoded.notes) == (abs(encoded.bits_per_sample / 0.25 - 1) > TOLERANCE)
 
 
 @pytest.mark.parametrize("bpp", [0.1, 0.5, 1.2])
