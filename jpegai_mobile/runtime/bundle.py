@@ -26,8 +26,8 @@ SETTLED = 2.0
 
 PREPARED_COPIES = {"float32": 1.3, "float16": 2.6, "int8w": 8.3, "int8mixed": 7.2, "int8": 2.6}
 """Memory of a prepared network relative to its file, which need not stay in memory where it can be mapped. LiteRT keeps
-weights packed for the processor; what is stored in fewer bits than it is computed with is widened before, and kept so,
-too."""
+weights packed for the processor, in float32 where it computes in that; int8 weights of such networks are widened
+before, and kept so, too."""
 
 
 @dataclass(frozen=True)
