@@ -22,6 +22,9 @@ from .encoding import conformance_bundle_path
 from .vectors import CONFORMANCE, ROOT, needs_conformance
 
 PHOTO = ROOT / "examples" / "kodim07.jai"
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there"
+)
 MEASURE = """
 import sys
 from pathlib import Path
@@ -76,7 +79,7 @@ def _file(tmp_path_factory: pytest.TempPathFactory, bundle: Path, width: int, he
     return path
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@needs_proc
 @pytest.mark.parametrize(
     ("point", "precision", "threads", "mebibytes"),
     [
@@ -99,7 +102,7 @@ def test_the_estimate_is_near_the_measured_peak(
     assert measured <= (mebibytes << 20 or DEFAULT_LIMIT)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@needs_proc
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (256, 192)])
 @pytest.mark.parametrize(("point", "precision"), [("bop", "float32"), ("sop", "float32"), ("bop", "int8")])
 def test_the_estimate_of_a_small_picture_is_near_the_measured_peak(
@@ -112,7 +115,7 @@ def test_the_estimate_of_a_small_picture_is_near_the_measured_peak(
     assert 1.0 <= estimate / measured <= 1.5
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@needs_proc
 @pytest.mark.parametrize(
     ("precision", "mebibytes", "region"),
     [
@@ -131,7 +134,7 @@ def test_the_estimate_of_a_region_is_near_the_measured_peak(
     assert measured <= (mebibytes << 20 or DEFAULT_LIMIT)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@needs_proc
 @pytest.mark.parametrize(("point", "precision", "mebibytes"), [("sop", "int8", 76), ("bop", "int8mixed", 145)])
 def test_the_estimate_holds_where_parts_of_latents_differ_in_width(
     wide_files: tuple[Path, Path], point: str, precision: str, mebibytes: int
@@ -142,7 +145,7 @@ def test_the_estimate_holds_where_parts_of_latents_differ_in_width(
     assert measured <= mebibytes << 20
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@needs_proc
 @pytest.mark.parametrize(
     ("subsampling", "file_format", "factor", "region"),
     [
@@ -173,7 +176,7 @@ def test_the_estimate_counts_what_becomes_of_the_rows(
 
 
 @needs_conformance
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@needs_proc
 @pytest.mark.parametrize(("name", "mebibytes"), [("bop_1024x1024", 160), ("bop_512x384", 1000)])
 def test_the_estimate_counts_eicci(name: str, mebibytes: int, tmp_path: Path) -> None:
     """Of a tile as large as the picture, and of its networks where those of other stages stay."""
@@ -187,7 +190,7 @@ def test_the_estimate_counts_eicci(name: str, mebibytes: int, tmp_path: Path) ->
 
 
 @needs_conformance
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc, which is not there")
+@needs_proc
 def test_the_estimate_of_hop_is_near_the_measured_peak(tmp_path: Path) -> None:
     bundle, path = conformance_bundle_path(), tmp_path / "stream.jai"
     path.write_bytes(_enlarged(CONFORMANCE / "streams" / "hop_128x96" / "stream.jai", bundle, 400, 320))

@@ -18,6 +18,7 @@ import torch
 
 from converters.checkpoint import CheckpointTree
 from converters.packed_checkpoint import PackedCheckpoint, pack
+from jpegai_mobile.image.output_stream import output_stream
 from training import latents, shard, train
 from training.checkpoints import MODEL
 from training.codec import OPERATING_POINTS
@@ -80,9 +81,8 @@ def _pack(folder: Path, licence: str) -> None:
     """The packed files of `folder`'s tree, under the licence of those that the training started from."""
     for name, part in PACKED.items():
         data = pack(CheckpointTree(folder / "tree"), (MODEL,), OPERATING_POINTS, licence, (part,))
-        temporary = folder / f"{name}.part"
-        temporary.write_bytes(data)
-        temporary.rename(folder / name)
+        with output_stream(folder / name) as stream:
+            stream.write(data)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

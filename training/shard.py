@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+
+from jpegai_mobile.image.output_stream import output_stream
 
 CROPS = "crops.npy"
 PHOTO_SUFFIXES = (".jpg", ".png")
@@ -125,9 +126,8 @@ def pack(source: Path, folder: Path, crops: int, side: int, seed: int) -> None:
             table.writerow((path.name, sha256_of(path), "trained on", count))
         for path in photos(source, held_out=True):
             table.writerow((path.name, sha256_of(path), "held out", 0))
-    part = folder / f"part_{CROPS}"
-    np.save(part, generator.permutation(packed))
-    os.replace(part, folder / CROPS)
+    with output_stream(folder / CROPS) as stream:
+        np.save(stream, generator.permutation(packed))
 
 
 def _is_held_out(path: Path) -> bool:

@@ -211,8 +211,7 @@ def gains(curves: Curves) -> Iterator[str]:
             cells = []
             for low, high in pairwise(RATES):
                 found = _finite({p: _gain(curves, codec, p, metric, low, high) for p in curves.pictures})
-                least = min(found, key=lambda picture: found[picture], default="")
-                cells.append(f"{_mean(found):.2f} ({_stem(least)} {found[least]:.2f})" if found else "-")
+                cells.append(_with_extreme(found, min, 2))
             yield _row(LABELS[codec], metric.label.partition(",")[0], *cells)
 
 
@@ -230,9 +229,7 @@ def precision_loss(curves: Curves) -> Iterator[str]:
         exact, rounded = (f"jpegai-{point}-{precision}" for precision in ("float32", "int8"))
         cells = []
         for rate in RATES:
-            losses = curves.differences(exact, [rounded], PSNR_RGB, rate)
-            worst = max(losses, key=lambda picture: losses[picture], default="")
-            cells.append(f"{_mean(losses):.3f} ({_stem(worst)} {losses[worst]:.3f})" if losses else "-")
+            cells.append(_with_extreme(curves.differences(exact, [rounded], PSNR_RGB, rate), max, 3))
         yield _row(point.upper(), *cells)
 
 
@@ -248,6 +245,15 @@ def pictures_table(curves: Curves) -> Iterator[str]:
     for picture in sorted(curves.pictures, key=lambda picture: ahead[key].get(picture, math.inf)):
         cells = (f"{ahead[name][picture]:+.2f}" if picture in ahead[name] else "-" for name in formats)
         yield _row(_stem(picture), f"{curves.at(BEST, picture, PSNR_RGB, MIDDLE_RATE):.2f}", *cells)
+
+
+def _with_extreme(values: dict[str, float], extreme: Callable[[Iterable[float]], float], digits: int) -> str:
+    """The mean, and in brackets the picture whose value is the smallest (`min`) or the largest (`max`)."""
+    if not values:
+        return "-"
+    wanted = extreme(values.values())
+    picture = next(picture for picture, value in values.items() if value == wanted)
+    return f"{_mean(values):.{digits}f} ({_stem(picture)} {wanted:.{digits}f})"
 
 
 def _finite(values: dict[str, float]) -> dict[str, float]:

@@ -33,7 +33,7 @@ DEFAULT_LIMIT = 64 * MEBI
 """What a decode keeps to, where it can, when nobody says how much memory there is."""
 NO_LIMIT = 1 << 62
 """More than any machine has: the fastest way of decoding."""
-FIXED = 19 * MEBI // 2
+FIXED = 9.5 * MEBI
 """Runtime libraries and Python objects that a first decode brings in."""
 STREAM_COPIES = 4.5
 """The code stream, and its symbols without zeros (two bytes each)."""
